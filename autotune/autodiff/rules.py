@@ -1,0 +1,49 @@
+"""Derivatives of the pointwise functions: one table, one rule a line.
+
+A rule takes the function's value y and its operands and gives the partial derivative by each operand, in terms of y
+where that spares a second evaluation. At kinks the table follows JAX and PyTorch's amax: maximum and minimum split
+evenly between equal operands; relu'(0) = 0; abs'(0) = 0.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from autotune.autodiff.simplify import power
+from autotune.errors import DifferentiationError
+from autotune.lang import Apply, Expr, equal, greater, sign
+from autotune.lang.expressions import as_expr
+
+Rule: TypeAlias = Callable[..., tuple[Expr | float, ...]]
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "add": lambda *_: (1, 1),
+        "sub": lambda *_: (1, -1),
+        "mul": lambda _, u, v: (v, u),
+        "div": lambda y, _, v: (1 / v, -(y / v)),
+        "neg": lambda *_: (-1,),
+        "pow": lambda _, u, p: (p.value * power(u, p.value - 1), 0),
+        "maximum": lambda _, u, v: (greater(u, v) + 0.5 * equal(u, v), greater(v, u) + 0.5 * equal(u, v)),
+        "minimum": lambda _, u, v: (greater(v, u) + 0.5 * equal(u, v), greater(u, v) + 0.5 * equal(u, v)),
+        "exp": lambda y, _: (y,),
+        "log": lambda _, u: (1 / u,),
+        "sqrt": lambda y, _: (0.5 / y,),
+        "tanh": lambda y, _: (1 - y * y,),
+        "sigmoid": lambda y, _: (y * (1 - y),),
+        "abs": lambda _, u: (sign(u),),
+        "relu": lambda _, u: (greater(u, 0),),
+        "sign": lambda *_: (0,),
+        "greater": lambda *_: (0, 0),
+        "equal": lambda *_: (0, 0),
+    }
+)
+
+
+def partials(node: Apply, rules: Mapping[str, Rule] = RULES) -> tuple[Expr, ...]:
+    """The partial derivative of `node` by each operand; raises DifferentiationError for a function without a rule."""
+    rule = rules.get(node.function)
+    if rule is None:
+        message = f"{node.function} has no derivative, in {node}; differentiate by inputs that do not go through it"
+        raise DifferentiationError(message)
+    return tuple(map(as_expr, rule(node, *node.operands)))

@@ -1,0 +1,83 @@
+"""Generated modules on disk: written once, compiled once, loaded by any later process."""
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.codegen.source import Source
+from autotune.settings import cache_directory
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled kernel.
+
+    `call(*inputs, out, scratch)` is the machine code's own entry point: it checks neither dtypes nor ranks nor shapes, which
+    is its caller's task. `scratch` is the number of elements of scratch it needs, `unit_stride` names the tensors that must
+    have neighbouring elements in one dimension.
+    """
+
+    call: Callable[..., None]
+    scratch: int
+    unit_stride: dict[str, int]
+    path: Path
+    module: ModuleType
+
+
+def write(source: Source, directory: Path | None = None) -> Path:
+    """Write the module unless it is there already, and return its path.
+
+    The file appears whole or not at all. An existing file is kept, because Numba recompiles a file whose time has changed.
+    """
+    directory = directory or cache_directory() / "kernels"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{source.name}.py"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=directory, suffix=".tmp", delete=False, encoding="utf-8") as file:
+            file.write(source.text)
+        Path(file.name).replace(path)
+    return path
+
+
+def load(path: Path) -> Compiled:
+    """Import a generated module, which compiles it or loads what Numba has on disk."""
+    specification = importlib.util.spec_from_file_location(f"autotune_generated.{path.stem}", path)
+    if specification is None or specification.loader is None:
+        message = f"{path} is not a Python file"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[specification.name]
+        raise
+    return Compiled(_entry_point(module.kernel), module.SCRATCH, module.UNIT_STRIDE, path, module)
+
+
+def _entry_point(dispatcher: Any) -> Callable[..., None]:
+    """The compiled function behind a dispatcher with one signature.
+
+    Calling it directly saves the dispatcher's type resolution, 0.2 to 0.4 µs a call (Zen 3).
+    """
+    (overload,) = dispatcher.overloads.values()
+    call: Callable[..., None] = overload.entry_point
+    return call
+
+
+def allocate_scratch(count: int, dtype: str) -> NDArray[Any]:
+    """An uninitialised one-dimensional array of `count` elements whose first is on a cache line."""
+    itemsize = np.dtype(dtype).itemsize
+    memory = np.empty(count * itemsize + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count * itemsize].view(dtype)

@@ -1,0 +1,585 @@
+"""SIMD for Numba: vectors, register tiles, and the intrinsics that generated kernels are written in.
+
+Two Numba types carry LLVM values that live in registers:
+
+* `Vector(dtype, lanes)`: one LLVM vector;
+* `Tile(dtype, rows, vectors, lanes)`: a block of `rows x vectors` vectors, held as an LLVM array. LLVM splits the array
+  into its vectors (SROA), so a tile that fits the register file never touches memory.
+
+`vector_operations` and `tile_operations` bind the compile-time sizes and return the intrinsics as named tuples; generated
+modules call their members by plain names. Pointers are Numba `CPointer`s and offsets count elements, so any stride works.
+A pointer does not keep its array alive: Numba frees an array after its last visible use, so whoever takes a `pointer`
+calls `keep` on the array after the pointer's last use.
+
+Why pointers: an array argument travels as seven fields, which costs a micro-kernel 10 to 20 %; and scalar packing loops
+cost a matrix product up to 25 % (measured on Zen 5), hence
+`panel_packing`.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+_INT1, _INT32, _INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+
+
+class Vector(types.Type):
+    """A SIMD register: `lanes` elements of `dtype`."""
+
+    def __init__(self, dtype: types.Type, lanes: int) -> None:
+        self.dtype, self.lanes = dtype, lanes
+        super().__init__(name=f"Vector({dtype}, {lanes})")
+
+
+class Tile(types.Type):
+    """A register tile: `rows` times `vectors` vectors of `lanes` elements of `dtype`."""
+
+    def __init__(self, dtype: types.Type, rows: int, vectors: int, lanes: int) -> None:
+        self.dtype, self.rows, self.vectors, self.lanes = dtype, rows, vectors, lanes
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
+
+
+@register_model(Tile)
+class _TileModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Tile) -> None:
+        vector = ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes)
+        super().__init__(manager, kind, ir.ArrayType(vector, kind.rows * kind.vectors))
+
+
+# Pointers
+
+
+@intrinsic
+def pointer(_context: Any, array: types.Array) -> Any:
+    """Pointer to the first element of an array."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), emit
+
+
+@intrinsic
+def keep(_context: Any, array: types.Array) -> Any:
+    """Keep an array alive up to this point."""
+
+    def emit(context: Any, _builder: Any, _signature: Any, _arguments: Any) -> Any:
+        return context.get_dummy_value()
+
+    return types.void(array), emit
+
+
+@intrinsic
+def shift(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
+    """The pointer `offset` elements further on."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return base(base, types.intp), emit
+
+
+@intrinsic
+def get(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
+    """The element at `offset`."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.gep(arguments[0], [arguments[1]]))
+
+    return base.dtype(base, types.intp), emit
+
+
+@intrinsic
+def put(_context: Any, base: types.CPointer, offset: types.Integer, value: types.Float) -> Any:
+    """Write the element at `offset`."""
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]]))
+        return context.get_dummy_value()
+
+    return types.void(base, types.intp, base.dtype), emit
+
+
+@intrinsic
+def prefetch(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
+    """Ask for the cache line at `offset` to be brought into L1; any address is allowed."""
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [address, _INT32(0), _INT32(3), _INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(base, types.intp), emit
+
+
+# Building blocks in LLVM IR
+
+
+def _vector_type(element: Any, lanes: int) -> Any:
+    return ir.VectorType(element, lanes)
+
+
+def _address(builder: Any, base: Any, offset: Any, lanes: int) -> Any:
+    """Address of a vector `offset` elements after `base`."""
+    at = builder.gep(base, [offset]) if offset is not None else base
+    return builder.bitcast(at, _vector_type(base.type.pointee, lanes).as_pointer())
+
+
+def _bytes(element: Any) -> int:
+    return {"float": 4, "double": 8}[str(element)]
+
+
+def _load(builder: Any, base: Any, offset: Any, lanes: int) -> Any:
+    value = builder.load(_address(builder, base, offset, lanes))
+    value.align = _bytes(base.type.pointee)
+    return value
+
+
+def _store(builder: Any, value: Any, base: Any, offset: Any) -> None:
+    address = _address(builder, base, offset, value.type.count)
+    builder.store(value, address).align = _bytes(base.type.pointee)
+
+
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    empty = ir.Constant(_vector_type(scalar.type, lanes), ir.Undefined)
+    first = builder.insert_element(empty, scalar, _INT32(0))
+    return builder.shuffle_vector(first, empty, ir.Constant(_vector_type(_INT32, lanes), [0] * lanes))
+
+
+def _zero(element: Any, lanes: int) -> Any:
+    return ir.Constant(_vector_type(element, lanes), [ir.Constant(element, 0.0)] * lanes)
+
+
+def _fma(builder: Any, a: Any, b: Any, total: Any) -> Any:
+    # llvmlite's declare_intrinsic does not know vector types, so the name is spelled out.
+    kind, bits = total.type, 8 * _bytes(total.type.element)
+    name = f"llvm.fma.v{kind.count}f{bits}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+    return builder.call(function, [a, b, total])
+
+
+def _mask(builder: Any, count: Any, lanes: int) -> Any:
+    """Lanes below `count` (any integer, negative or beyond the vector too)."""
+    wide = _vector_type(_INT64, lanes)
+    iota = ir.Constant(wide, [_INT64(lane) for lane in range(lanes)])
+    return builder.icmp_signed("<", iota, _splat(builder, count, lanes))
+
+
+def _masked(builder: Any, operation: str, arguments: list[Any], vector: Any, result: Any) -> Any:
+    bits = 8 * _bytes(vector.element)
+    name = f"llvm.masked.{operation}.v{vector.count}f{bits}.p0"
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _load_masked(builder: Any, base: Any, offset: Any, mask: Any) -> Any:
+    """Lanes in `mask`, the others zero; memory outside the mask is not touched."""
+    element, lanes = base.type.pointee, mask.type.count
+    vector = _vector_type(element, lanes)
+    address = _address(builder, base, offset, lanes)
+    arguments = [address, _INT32(_bytes(element)), mask, _zero(element, lanes)]
+    return _masked(builder, "load", arguments, vector, vector)
+
+
+def _store_masked(builder: Any, value: Any, base: Any, offset: Any, mask: Any) -> None:
+    address = _address(builder, base, offset, value.type.count)
+    arguments = [value, address, _INT32(_bytes(value.type.element)), mask]
+    _masked(builder, "store", arguments, value.type, ir.VoidType())
+
+
+def _remaining(builder: Any, count: Any, done: int) -> Any:
+    return builder.sub(count, _INT64(done)) if done else count
+
+
+def _scaled(builder: Any, factor: int, step: Any) -> Any:
+    return builder.mul(_INT64(factor), step)
+
+
+class VectorOperations(NamedTuple):
+    """Intrinsics on `Vector`s of one length; offsets and counts are in elements."""
+
+    load: Any
+    """load(base, offset) -> vector"""
+    store: Any
+    """store(base, offset, vector)"""
+    load_first: Any
+    """load_first(base, offset, count) -> vector whose lanes from `count` on are zero and not read"""
+    store_first: Any
+    """store_first(base, offset, vector, count): lanes from `count` on are not written"""
+    broadcast: Any
+    """broadcast(base, offset) -> vector with every lane the element at `offset`"""
+    splat: Any
+    """splat(like, value) -> vector of `like`'s element type with every lane `value`"""
+
+
+def vector_operations(lanes: int) -> VectorOperations:
+    """Intrinsics on vectors of `lanes` elements."""
+
+    @intrinsic
+    def load(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return _load(builder, *arguments, lanes)
+
+        return Vector(base.dtype, lanes)(base, types.intp), emit
+
+    @intrinsic
+    def store(_context: Any, base: types.CPointer, offset: types.Integer, value: Vector) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            _store(builder, arguments[2], arguments[0], arguments[1])
+            return context.get_dummy_value()
+
+        return types.void(base, types.intp, value), emit
+
+    @intrinsic
+    def load_first(_context: Any, base: types.CPointer, offset: types.Integer, count: types.Integer) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return _load_masked(builder, arguments[0], arguments[1], _mask(builder, arguments[2], lanes))
+
+        return Vector(base.dtype, lanes)(base, types.intp, types.intp), emit
+
+    @intrinsic
+    def store_first(
+        _context: Any, base: types.CPointer, offset: types.Integer, value: Vector, count: types.Integer
+    ) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            mask = _mask(builder, arguments[3], lanes)
+            _store_masked(builder, arguments[2], arguments[0], arguments[1], mask)
+            return context.get_dummy_value()
+
+        return types.void(base, types.intp, value, types.intp), emit
+
+    @intrinsic
+    def broadcast(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return _splat(builder, builder.load(builder.gep(arguments[0], [arguments[1]])), lanes)
+
+        return Vector(base.dtype, lanes)(base, types.intp), emit
+
+    @intrinsic
+    def splat(_context: Any, like: Vector, value: types.Float) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return _splat(builder, arguments[1], lanes)
+
+        return like(like, like.dtype), emit
+
+    return VectorOperations(load, store, load_first, store_first, broadcast, splat)
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Transpose a square of vectors by log2(lanes) rounds of pairwise exchanges of halves, quarters, and so on."""
+    lanes = len(rows)
+    half = lanes // 2
+    while half:
+        exchanged = list(rows)
+        low = [lane if not lane & half else lane - half + lanes for lane in range(lanes)]
+        high = [lane + half if not lane & half else lane + lanes for lane in range(lanes)]
+        for row in range(lanes):
+            if not row & half:
+                a, b = rows[row], rows[row + half]
+                for target, lanes_of in ((row, low), (row + half, high)):
+                    indices = ir.Constant(_vector_type(_INT32, lanes), lanes_of)
+                    exchanged[target] = builder.shuffle_vector(a, b, indices)
+        rows, half = exchanged, half // 2
+    return rows
+
+
+def panel_packing(width: int, lanes: int) -> Any:
+    """Intrinsic `pack(source, step, depth_step, packed, count, depth)` that copies one panel of a block.
+
+    `packed[d * width + w] = source[w * step + d * depth_step]` for `d < depth`, `w < count`; lanes from `count` up to
+    `width` become zero, so that a micro-kernel may always read whole panels. Three loops, chosen by the strides at run time:
+    vector copies where `step` is 1, square transposes in registers where `depth_step` is 1, single elements otherwise.
+    Stores whole vectors, so up to `lanes` elements after the panel are overwritten: panels are packed in ascending order
+    and the buffer has that much slack.
+    """
+
+    @intrinsic
+    def pack(
+        _context: Any,
+        source: types.CPointer,
+        step: types.Integer,
+        depth_step: types.Integer,
+        packed: types.CPointer,
+        count: types.Integer,
+        depth: types.Integer,
+    ) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            element = arguments[0].type.pointee
+            name = f"autotune_pack_{width}_{lanes}_{8 * _bytes(element)}"
+            function = builder.module.globals.get(name)
+            if function is None:
+                kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+                function = ir.Function(builder.module, kind, name)
+                function.linkage = "internal"
+                function.attributes.add("noinline")
+                _define_packing(function, width, lanes)
+            builder.call(function, arguments)
+            return context.get_dummy_value()
+
+        return types.void(source, types.intp, types.intp, packed, types.intp, types.intp), emit
+
+    return pack
+
+
+def _define_packing(function: Any, width: int, lanes: int) -> None:
+    builder = ir.IRBuilder(function.append_basic_block())
+    source, step, depth_step, packed, count, depth = function.args
+    one = _INT64(1)
+    with builder.if_else(builder.icmp_signed("==", step, one)) as (unit, strided):
+        with unit:
+            whole = builder.icmp_signed("==", count, _INT64(width))
+            with builder.if_else(whole) as (full, edge):
+                with full:
+                    _copy_rows(builder, source, depth_step, packed, None, depth, width, lanes)
+                with edge:
+                    _copy_rows(builder, source, depth_step, packed, count, depth, width, lanes)
+        with strided, builder.if_else(builder.icmp_signed("==", depth_step, one)) as (transposing, scattered):
+            with transposing:
+                _transpose_blocks(builder, source, step, packed, count, depth, width, lanes)
+            with scattered:
+                _copy_elements(builder, source, step, depth_step, packed, count, depth, width)
+    builder.ret_void()
+
+
+def _copy_rows(
+    builder: Any, source: Any, depth_step: Any, packed: Any, count: Any, depth: Any, width: int, lanes: int
+) -> None:
+    """Vector copies of `width` neighbours for each depth; `count` is None where all of them exist."""
+    with cgutils.for_range(builder, depth) as loop:
+        row = builder.gep(source, [builder.mul(loop.index, depth_step)])
+        target = builder.gep(packed, [builder.mul(loop.index, _INT64(width))])
+        for start in range(0, width, lanes):
+            if count is None and start + lanes <= width:
+                value = _load(builder, row, _INT64(start), lanes)
+            else:
+                available = _INT64(width) if count is None else count
+                value = _load_masked(builder, row, _INT64(start), _mask(builder, _remaining(builder, available, start), lanes))
+            _store(builder, value, target, _INT64(start))
+
+
+def _transpose_blocks(
+    builder: Any, source: Any, step: Any, packed: Any, count: Any, depth: Any, width: int, lanes: int
+) -> None:
+    """Squares of `lanes` rows by `lanes` depths, transposed in registers.
+
+    Blocks of rows go from last to first, because the last may overhang into the lanes that the first of the next depth
+    fills afterwards.
+    """
+    starts = range((width - 1) // lanes * lanes, -1, -lanes)
+    whole = builder.mul(builder.sdiv(depth, _INT64(lanes)), _INT64(lanes))
+    rest = builder.sub(depth, whole)
+    with cgutils.for_range_slice(builder, _INT64(0), whole, _INT64(lanes), _INT64) as (at, _):
+        for start in starts:
+            rows = _rows(builder, source, step, count, start, at, width, lanes, None)
+            for column, value in enumerate(_transposed(builder, rows)):
+                _store(builder, value, packed, _packed_offset(builder, at, column, width, start))
+    with builder.if_then(builder.icmp_signed(">", rest, _INT64(0))):
+        mask = _mask(builder, rest, lanes)
+        for start in starts:
+            rows = _rows(builder, source, step, count, start, whole, width, lanes, mask)
+            for column, value in enumerate(_transposed(builder, rows)):
+                with builder.if_then(builder.icmp_signed("<", _INT64(column), rest)):
+                    _store(builder, value, packed, _packed_offset(builder, whole, column, width, start))
+
+
+def _packed_offset(builder: Any, at: Any, column: int, width: int, start: int) -> Any:
+    return builder.add(builder.mul(at, _INT64(width)), _INT64(column * width + start))
+
+
+def _rows(
+    builder: Any, source: Any, step: Any, count: Any, start: int, at: Any, width: int, lanes: int, mask: Any
+) -> list[Any]:
+    """`lanes` vectors along the depth from row `start` on; rows from `count` on read the first row again and are zeroed."""
+    element = source.type.pointee
+    rows = []
+    for row in range(start, start + lanes):
+        if row >= width:
+            rows.append(_zero(element, lanes))
+            continue
+        inside = builder.icmp_signed("<", _INT64(row), count)
+        offset = builder.add(at, builder.select(inside, builder.mul(_INT64(row), step), _INT64(0)))
+        loaded = _load(builder, source, offset, lanes) if mask is None else _load_masked(builder, source, offset, mask)
+        rows.append(builder.select(inside, loaded, _zero(element, lanes)))
+    return rows
+
+
+def _copy_elements(
+    builder: Any, source: Any, step: Any, depth_step: Any, packed: Any, count: Any, depth: Any, width: int
+) -> None:
+    element = source.type.pointee
+    with cgutils.for_range(builder, depth) as outer:
+        row = builder.gep(source, [builder.mul(outer.index, depth_step)])
+        target = builder.gep(packed, [builder.mul(outer.index, _INT64(width))])
+        with cgutils.for_range(builder, count) as loop:
+            value = builder.load(builder.gep(row, [builder.mul(loop.index, step)]))
+            builder.store(value, builder.gep(target, [loop.index]))
+        with cgutils.for_range_slice(builder, count, _INT64(width), _INT64(1), _INT64) as (lane, _):
+            builder.store(ir.Constant(element, 0.0), builder.gep(target, [lane]))
+
+
+class TileOperations(NamedTuple):
+    """Intrinsics on a `Tile` of one shape; steps and counts are in elements."""
+
+    zeros: Any
+    """zeros(like) -> tile of zeros, of the element type `like` points to"""
+    update: Any
+    """update(tile, left, left_step, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors at right"""
+    update_first: Any
+    """update_first(tile, left, left_step, rows, right, columns): the same where only `rows` rows and `columns` columns may
+    be read; rows beyond repeat the last one, columns beyond are zero"""
+    store: Any
+    """store(tile, out, row_step)"""
+    add: Any
+    """add(tile, out, row_step): out += tile"""
+    store_first: Any
+    """store_first(tile, out, row_step, rows, columns): only the first `rows` rows and `columns` columns are touched"""
+    add_first: Any
+    """add_first(tile, out, row_step, rows, columns)"""
+    touch: Any
+    """touch(out, row_step): prefetch the tile's rows"""
+
+
+def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
+    """Intrinsics on tiles of `rows` times `vectors` vectors of `lanes` elements."""
+
+    def cells() -> list[tuple[int, int, int]]:
+        return [(row * vectors + vector, row, vector) for row in range(rows) for vector in range(vectors)]
+
+    def offset(builder: Any, row: int, vector: int, row_step: Any) -> Any:
+        return builder.add(_scaled(builder, row, row_step), _INT64(vector * lanes))
+
+    def rank_one(builder: Any, tile: Any, left: list[Any], right: list[Any]) -> Any:
+        for index, row, vector in cells():
+            total = builder.extract_value(tile, index)
+            tile = builder.insert_value(tile, _fma(builder, left[row], right[vector], total), index)
+        return tile
+
+    def masks(builder: Any, columns: Any) -> list[Any]:
+        return [_mask(builder, _remaining(builder, columns, vector * lanes), lanes) for vector in range(vectors)]
+
+    @intrinsic
+    def zeros(_context: Any, like: types.CPointer) -> Any:
+        kind = Tile(like.dtype, rows, vectors, lanes)
+
+        def emit(context: Any, _builder: Any, _signature: Any, _arguments: Any) -> Any:
+            element = context.get_value_type(like.dtype)
+            return ir.Constant(context.get_value_type(kind), [_zero(element, lanes)] * (rows * vectors))
+
+        return kind(like), emit
+
+    @intrinsic
+    def update(
+        _context: Any, tile: Tile, left: types.CPointer, left_step: types.Integer, right: types.CPointer
+    ) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            tile, left, left_step, right = arguments
+            columns = [_load(builder, right, _INT64(vector * lanes), lanes) for vector in range(vectors)]
+            scalars = [builder.load(builder.gep(left, [_scaled(builder, row, left_step)])) for row in range(rows)]
+            return rank_one(builder, tile, [_splat(builder, scalar, lanes) for scalar in scalars], columns)
+
+        return tile(tile, left, types.intp, right), emit
+
+    @intrinsic
+    def update_first(
+        _context: Any,
+        tile: Tile,
+        left: types.CPointer,
+        left_step: types.Integer,
+        count: types.Integer,
+        right: types.CPointer,
+        columns: types.Integer,
+    ) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            tile, left, left_step, count, right, width = arguments
+            columns = [
+                _load_masked(builder, right, _INT64(vector * lanes), mask)
+                for vector, mask in enumerate(masks(builder, width))
+            ]
+            last = builder.sub(count, _INT64(1))
+            scalars = []
+            for row in range(rows):
+                nearest = builder.select(builder.icmp_signed("<", _INT64(row), count), _INT64(row), last)
+                scalars.append(builder.load(builder.gep(left, [builder.mul(nearest, left_step)])))
+            return rank_one(builder, tile, [_splat(builder, scalar, lanes) for scalar in scalars], columns)
+
+        return tile(tile, left, types.intp, types.intp, right, types.intp), emit
+
+    def whole(accumulate: bool) -> Any:
+        @intrinsic
+        def write(_context: Any, tile: Tile, out: types.CPointer, row_step: types.Integer) -> Any:
+            def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+                tile, out, row_step = arguments
+                for index, row, vector in cells():
+                    at, value = offset(builder, row, vector, row_step), builder.extract_value(tile, index)
+                    if accumulate:
+                        value = builder.fadd(_load(builder, out, at, lanes), value)
+                    _store(builder, value, out, at)
+                return context.get_dummy_value()
+
+            return types.void(tile, out, types.intp), emit
+
+        return write
+
+    def partial(accumulate: bool) -> Any:
+        @intrinsic
+        def write(
+            _context: Any,
+            tile: Tile,
+            out: types.CPointer,
+            row_step: types.Integer,
+            count: types.Integer,
+            columns: types.Integer,
+        ) -> Any:
+            def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+                tile, out, row_step, count, width = arguments
+                allowed = masks(builder, width)
+                for row in range(rows):
+                    with builder.if_then(builder.icmp_signed("<", _INT64(row), count)):
+                        for vector in range(vectors):
+                            at = offset(builder, row, vector, row_step)
+                            value = builder.extract_value(tile, row * vectors + vector)
+                            if accumulate:
+                                value = builder.fadd(_load_masked(builder, out, at, allowed[vector]), value)
+                            _store_masked(builder, value, out, at, allowed[vector])
+                return context.get_dummy_value()
+
+            return types.void(tile, out, types.intp, types.intp, types.intp), emit
+
+        return write
+
+    @intrinsic
+    def touch(_context: Any, out: types.CPointer, row_step: types.Integer) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            out, row_step = arguments
+            kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            line = max(1, 64 // (lanes * _bytes(out.type.pointee)))
+            for row in range(rows):
+                for vector in range(0, vectors, line):
+                    at = builder.gep(out, [offset(builder, row, vector, row_step)])
+                    address = builder.bitcast(at, cgutils.voidptr_t)
+                    builder.call(function, [address, _INT32(0), _INT32(3), _INT32(1)])
+            return context.get_dummy_value()
+
+        return types.void(out, types.intp), emit
+
+    return TileOperations(
+        zeros, update, update_first, whole(False), whole(True), partial(False), partial(True), touch
+    )
+
+
+def natural_lanes(vector_bytes: int, itemsize: int) -> int:
+    """Elements of `itemsize` bytes in a register of `vector_bytes`."""
+    return 1 << int(math.log2(vector_bytes // itemsize))

@@ -1,0 +1,81 @@
+"""Lines of Python source: indentation and expressions."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from autotune.errors import TemplateError
+from autotune.lang import Apply, Constant, Expr, Extent, Parameter, Read
+
+SCALAR_FORMS = {
+    "add": "({} + {})",
+    "sub": "({} - {})",
+    "mul": "({} * {})",
+    "div": "({} / {})",
+    "neg": "(-{})",
+    "pow": "({} ** {})",
+    "maximum": "larger({}, {})",
+    "minimum": "smaller({}, {})",
+    "exp": "math.exp({})",
+    "log": "natural_log({})",
+    "sqrt": "square_root({})",
+    "tanh": "math.tanh({})",
+    "sigmoid": "(REAL(1.0) / (REAL(1.0) + math.exp(-{})))",
+    "abs": "abs({})",
+    "relu": "larger({}, REAL(0.0))",
+    "sign": "sign({})",
+    "greater": "REAL({} > {})",
+    "equal": "REAL({} == {})",
+}
+
+
+class Lines:
+    """Source under construction: lines and how deep they stand."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+
+    def add(self, *lines: str) -> None:
+        """Lines at the present depth."""
+        self.lines += [f"{'    ' * self.depth}{line}".rstrip() for line in lines]
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        """A header and, one level deeper, what is added within."""
+        self.add(header)
+        self.depth += 1
+        yield
+        self.depth -= 1
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def scalar(expr: Expr, read: Callable[[Read], str]) -> str:
+    """`expr` as Python on scalars, elements of tensors by `read`. Constants are of the kernel's dtype (`REAL`)."""
+    match expr:
+        case Constant(value):
+            return f"REAL({value!r})" if abs(value) != float("inf") else f"REAL({'-' * (value < 0)}math.inf)"
+        case Parameter(name):
+            return f"{name}_scalar"
+        case Extent(name):
+            return f"REAL({name}_extent)"
+        case Read():
+            return read(expr)
+        case Apply(function, operands) if function in SCALAR_FORMS:
+            return SCALAR_FORMS[function].format(*(scalar(operand, read) for operand in operands))
+        case _:
+            message = f"no code is generated yet for {expr}"
+            raise TemplateError(message)
+
+
+def total(terms: list[str]) -> str:
+    """A sum of offsets, without the zeros."""
+    return " + ".join(term for term in terms if term != "0") or "0"
+
+
+def scaled(factor: str, stride: str) -> str:
+    """`factor * stride`, simplified where the stride is 0 or 1."""
+    if stride == "0" or factor == "0":
+        return "0"
+    return factor if stride == "1" else f"{factor} * {stride}" if factor.isidentifier() else f"({factor}) * {stride}"

@@ -1,0 +1,393 @@
+"""Code of a blocked, packed, register-tiled stage: the loops of its nest, outermost first, around one micro-kernel."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from autotune.codegen.names import Names
+from autotune.codegen.text import Lines, scalar, scaled
+from autotune.lang import Axis, Read
+from autotune.schedule import Kind, Loop, LoopNest
+from autotune.templates import Contraction, Scheduled
+from autotune.templates.contraction import fused_groups
+
+CACHE_LINE = 64
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A tiled stage and the numbers its nest decides."""
+
+    scheduled: Scheduled
+    unroll: int
+    label: str = ""
+    """Ends the names of this stage's intrinsics, where a module has several stages."""
+
+    @property
+    def nest(self) -> LoopNest:
+        """The loop nest."""
+        return self.scheduled.nest
+
+    @property
+    def contraction(self) -> Contraction:
+        """The normal form."""
+        return self.scheduled.contraction
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of the stage."""
+        return Names(self.scheduled.stage)
+
+    @property
+    def column(self) -> Axis:
+        """The axis that vectors run along."""
+        return self.contraction.columns[-1]
+
+    @property
+    def row(self) -> Axis | None:
+        """The blocked axis of the rows, if there is one."""
+        return self.contraction.rows[-1] if self.contraction.rows else None
+
+    @property
+    def depth(self) -> Axis:
+        """The blocked axis of the depth."""
+        return self.contraction.depth[-1]
+
+    def step(self, name: str) -> int:
+        """Step of the loop called `name`."""
+        return self.nest.loops[self.nest.position(name)].step
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows of the register tile."""
+        return self.step(f"{self.row.name}_tile") if self.row else 1
+
+    @cached_property
+    def width(self) -> int:
+        """Columns of the register tile."""
+        return self.step(f"{self.column.name}_tile")
+
+    @cached_property
+    def lanes(self) -> int:
+        """Elements of a vector."""
+        return self.step(f"{self.column.name}_vector")
+
+    @cached_property
+    def depth_block(self) -> int:
+        """Depth of a block."""
+        return self.step(f"{self.depth.name}_block")
+
+    @property
+    def tasks(self) -> int:
+        """Iterations of the parallel loops together."""
+        count = 1
+        for loop in self.parallel_loops:
+            count *= loop.tasks or 1
+        return count
+
+    @property
+    def parallel_loops(self) -> tuple[Loop, ...]:
+        """The loops that run on several threads."""
+        return tuple(loop for loop in self.nest.loops if loop.kind is Kind.PARALLEL)
+
+    def factors(self, side: Side) -> tuple[Read, ...]:
+        """Factors of an operand."""
+        return self.contraction.left if side == "left" else self.contraction.right
+
+    def packed(self, side: Side) -> bool:
+        """Whether an operand is copied into panels."""
+        return self.nest.pack_of(side) is not None
+
+    def panel(self, side: Side) -> int:
+        """Elements of a panel across the depth."""
+        return self.rows if side == "left" else self.width
+
+    def buffer(self, side: Side) -> int:
+        """Elements of an operand's packing buffer, with room for the vector that overhangs its last panel."""
+        panel = self.panel(side)
+        if not self.factors(side):
+            block = panel  # one panel of ones
+        elif not self.packed(side):
+            return 0
+        else:
+            axis = self.row if side == "left" else self.column
+            block = self.step(f"{axis.name}_block") if axis else panel
+        return -(-(block * self.depth_block + self.lanes) // CACHE_LINE) * CACHE_LINE
+
+    @property
+    def scratch(self) -> int:
+        """Elements of scratch that one task needs."""
+        return self.buffer("left") + self.buffer("right")
+
+
+def unit_strides(tiled: Tiled) -> dict[str, int]:
+    """Tensors whose dimension of that number must have stride 1: what vectors read without packing, and the result."""
+    stage = tiled.scheduled.stage
+    required = {stage.name: len(stage.axes) - 1}
+    if tiled.contraction.right and not tiled.packed("right"):
+        (read,) = tiled.contraction.right
+        required[read.tensor] = read.indices.index(tiled.column)
+    return required
+
+
+def write_tiled(lines: Lines, tiled: Tiled) -> None:
+    """The body of a tiled stage's function."""
+    names = tiled.names
+    lines.add("# Extents, strides in elements, first elements.")
+    names.declare(lines)
+    _fuse(lines, tiled)
+    _buffers(lines, tiled)
+    _slices(lines, tiled)
+    with ExitStack() as nest:
+        _outer_loops(lines, nest, tiled)
+        for loop in tiled.nest.loops:
+            if loop.name.endswith("_block"):
+                _block_loop(lines, nest, loop, tiled)
+                for pack in tiled.nest.packs:
+                    if pack.within == loop.name:
+                        _pack(lines, tiled, "left" if pack.tensor == "left" else "right")
+            elif loop.name.endswith("_tile"):
+                _tile_loop(lines, nest, loop, tiled)
+        _micro_kernel(lines, tiled)
+    names.keep(lines)
+    lines.add("keep(scratch)")
+
+
+def _fuse(lines: Lines, tiled: Tiled) -> None:
+    """Run neighbouring axes as one where every array is dense in them."""
+    names = tiled.names
+    for outer, inner, between in fused_groups(tiled.scheduled.stage, tiled.contraction):
+        dense = [
+            f"{names.stride(read, outer)} == {scaled(f'{inner.name}_size', names.stride(read, inner))}"
+            for read in names.reads
+            if outer in read.indices
+        ]
+        alone = [f"{axis.name}_size == 1" for axis in between]
+        with lines.block(f"if {' and '.join([*alone, *dense])}:  # {outer} and {inner} as one axis"):
+            lines.add(f"{inner.name}_size, {outer.name}_size = {outer.name}_size * {inner.name}_size, 1")
+
+
+def _buffers(lines: Lines, tiled: Tiled) -> None:
+    """Where the packed panels of this task live."""
+    base = f"shift(pointer(scratch), task * {tiled.scratch})" if tiled.tasks > 1 else "pointer(scratch)"
+    if tiled.buffer("right"):
+        lines.add(f"right_panels = {base}")
+    if tiled.buffer("left"):
+        lines.add(f"left_panels = shift({base}, {tiled.buffer('right')})")
+    sides: tuple[Side, Side] = ("left", "right")
+    for side in sides:
+        if not tiled.factors(side):
+            with lines.block(f"for element in range({tiled.panel(side) * tiled.depth_block}):"):
+                lines.add(f"put({side}_panels, element, REAL(1.0))")
+
+
+def _slices(lines: Lines, tiled: Tiled) -> None:
+    """The part of the output that this task computes: `m_first` up to `m_last` of each blocked or shared axis."""
+    rest = "task"
+    shared = {}
+    for loop in tiled.parallel_loops:
+        unit = tiled.width if loop.axis == tiled.column.name else tiled.rows if _is(tiled.row, loop) else 1
+        share = f"({loop.axis}_size + {loop.tasks * unit - 1}) // {loop.tasks * unit}" if loop.tasks else "0"
+        lines.add(f"{loop.axis}_share = {share}{f' * {unit}' if unit > 1 else ''}  # whole tiles")
+        position = rest if loop is tiled.parallel_loops[-1] else f"{rest} % {loop.tasks}"
+        lines.add(f"{loop.axis}_first = min({loop.axis}_size, ({position}) * {loop.axis}_share)")
+        lines.add(f"{loop.axis}_last = min({loop.axis}_size, {loop.axis}_first + {loop.axis}_share)")
+        rest = f"{rest} // {loop.tasks}"
+        shared[loop.axis] = True
+    for axis in (tiled.row, tiled.column):
+        if axis and axis.name not in shared:
+            lines.add(f"{axis.name}_first, {axis.name}_last = 0, {axis.name}_size")
+
+
+def _is(axis: Axis | None, loop: Loop) -> bool:
+    return axis is not None and axis.name == loop.axis
+
+
+def _outer_loops(lines: Lines, nest: ExitStack, tiled: Tiled) -> None:
+    """Plain loops over the axes that are not blocked, and the start of every array at their indices."""
+    shared = {loop.axis for loop in tiled.parallel_loops}
+    index = {}
+    for axis in tiled.contraction.outer:
+        index[axis] = f"{axis.name}_index"
+        bounds = f"{axis.name}_first, {axis.name}_last" if axis.name in shared else f"{axis.name}_size"
+        nest.enter_context(lines.block(f"for {index[axis]} in range({bounds}):"))
+    for read in tiled.names.reads:
+        variable, at = tiled.names.variable(read), tiled.names.offset(read, index)
+        lines.add(f"{variable}_at = " + (f"shift({variable}_start, {at})" if at != "0" else f"{variable}_start"))
+
+
+def _block_loop(lines: Lines, nest: ExitStack, loop: Loop, tiled: Tiled) -> None:
+    axis = loop.axis
+    first, last = ("0", f"{axis}_size") if axis == tiled.depth.name else (f"{axis}_first", f"{axis}_last")
+    nest.enter_context(lines.block(f"for {loop.name} in range({first}, {last}, {loop.step}):"))
+    lines.add(f"{axis}_length = min({loop.step}, {last} - {loop.name})")
+
+
+def _tile_loop(lines: Lines, nest: ExitStack, loop: Loop, tiled: Tiled) -> None:
+    nest.enter_context(lines.block(f"for {loop.name} in range(0, {loop.axis}_length, {loop.step}):"))
+    count = "columns" if loop.axis == tiled.column.name else "rows"
+    lines.add(f"{count} = min({loop.step}, {loop.axis}_length - {loop.name})")
+
+
+def _pack(lines: Lines, tiled: Tiled, side: Side) -> None:
+    """Copy a block of an operand into panels."""
+    names, factors, panel = tiled.names, tiled.factors(side), tiled.panel(side)
+    axis = tiled.row if side == "left" else tiled.column
+    depth = tiled.depth
+    length = f"{axis.name}_length" if axis else "1"
+    with lines.block(f"for panel in range(0, {length}, {panel}):  # pack {' * '.join(map(str, factors))}"):
+        at = {depth: f"{depth.name}_block"} | ({axis: f"{axis.name}_block + panel"} if axis else {})
+        sources = [f"shift({names.variable(read)}_at, {names.offset(read, at)})" for read in factors]
+        steps = [names.stride(read, axis) if axis else "0" for read in factors]
+        depth_steps = [names.stride(read, depth) for read in factors]
+        target = f"shift({side}_panels, panel * {depth.name}_length)"
+        count = f"min({panel}, {length} - panel)"
+        if len(factors) == 1:
+            source, step, depth_step = sources[0], steps[0], depth_steps[0]
+            lines.add(f"pack_{side}{tiled.label}({source}, {step}, {depth_step}, {target}, {count}, {depth.name}_length)")
+            return
+        lines.add(f"count, target = {count}, {target}")
+        for number, source in enumerate(sources):
+            lines.add(f"factor_{number} = {source}")
+        with lines.block(f"for d in range({depth.name}_length):"), lines.block(f"for lane in range({panel}):"):
+            product = " * ".join(
+                f"get(factor_{number}, lane * {step} + d * {depth_step})"
+                for number, (step, depth_step) in enumerate(zip(steps, depth_steps, strict=True))
+            )
+            lines.add(f"put(target, d * {panel} + lane, {product} if lane < count else REAL(0.0))")
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """How the micro-kernel walks one operand: first element, step across the tile, step along the depth."""
+
+    start: str
+    step: str
+    depth_step: str
+
+
+def _operand(tiled: Tiled, side: Side) -> _Operand:
+    names, factors, panel, depth = tiled.names, tiled.factors(side), tiled.panel(side), tiled.depth
+    axis = tiled.row if side == "left" else tiled.column
+    if not factors:
+        return _Operand(f"{side}_panels", "1", str(panel))
+    if tiled.packed(side):
+        start = f"shift({side}_panels, {axis.name}_tile * {depth.name}_length)" if axis else f"{side}_panels"
+        return _Operand(start, "1", str(panel))
+    (read,) = factors
+    at = {depth: f"{depth.name}_block"} | ({axis: f"{axis.name}_block + {axis.name}_tile"} if axis else {})
+    if side == "right":
+        at_text = names.offset(read, {depth: at[depth]})
+        return _Operand(
+            f"shift({names.variable(read)}_at, {at_text} + {at[tiled.column]})", "1", names.stride(read, depth)
+        )
+    step = names.stride(read, axis) if axis else "0"
+    return _Operand(f"shift({names.variable(read)}_at, {names.offset(read, at)})", step, names.stride(read, depth))
+
+
+def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
+    """Hold a tile of the output in registers while the depth runs; then write or add it."""
+    names, row, column, depth = tiled.names, tiled.row, tiled.column, tiled.depth
+    out = tiled.scheduled.stage.total
+    left, right = _operand(tiled, "left"), _operand(tiled, "right")
+    at = {column: f"{column.name}_block + {column.name}_tile"}
+    if row:
+        at[row] = f"{row.name}_block + {row.name}_tile"
+    else:
+        lines.add("rows = 1")
+    out_step = names.stride(out, row) if row else "0"
+    lines.add(f"target = shift({names.variable(out)}_at, {names.offset(out, at)})")
+    lines.add(f"touch{tiled.label}(target, {out_step})", f"left = {left.start}", f"right = {right.start}", f"tile = zeros{tiled.label}(target)")
+    padded = all(tiled.packed(side) or not tiled.factors(side) for side in ("left", "right"))
+    if padded:
+        _depth_loop(lines, tiled, left, right)
+    else:
+        with lines.block(f"if {_whole(tiled)}:"):
+            _depth_loop(lines, tiled, left, right)
+        with lines.block("else:"), lines.block(f"for _ in range({depth.name}_length):"):
+            lines.add(f"tile = update_first{tiled.label}(tile, left, {left.step}, rows, right, columns)")
+            lines.add(f"left = shift(left, {left.depth_step})", f"right = shift(right, {right.depth_step})")
+    outer_depth = tiled.contraction.depth[:-1]
+    first = " and ".join([f"{depth.name}_block == 0", *(f"{axis.name}_index == 0" for axis in outer_depth)])
+    with lines.block(f"if {first}:"):
+        _write_tile(lines, tiled, "store", out_step)
+    with lines.block("else:"):
+        _write_tile(lines, tiled, "add", out_step)
+    if tiled.scheduled.stage.has_epilogue:
+        ends = [f"{axis.name}_index == {axis.name}_size - 1" for axis in outer_depth]
+        last = " and ".join([f"{depth.name}_block + {depth.name}_length == {depth.name}_size", *ends])
+        with lines.block(f"if {last}:"):
+            _epilogue(lines, tiled, at, out_step)
+
+
+def _write_tile(lines: Lines, tiled: Tiled, how: str, out_step: str) -> None:
+    with lines.block(f"if {_whole(tiled)}:"):
+        lines.add(f"{how}{tiled.label}(tile, target, {out_step})")
+    with lines.block("else:"):
+        lines.add(f"{how}_first{tiled.label}(tile, target, {out_step}, rows, columns)")
+
+
+def _whole(tiled: Tiled) -> str:
+    return f"rows == {tiled.rows} and columns == {tiled.width}"
+
+
+def _depth_loop(lines: Lines, tiled: Tiled, left: _Operand, right: _Operand) -> None:
+    """`unroll` rank-one updates an iteration, then what is left of the depth one by one."""
+    length, unroll = f"{tiled.depth.name}_length", tiled.unroll
+
+    def update(times: int) -> None:
+        for number in range(times):
+            at_left, at_right = (
+                name if number == 0 else f"shift({name}, {_times(number, operand.depth_step)})"
+                for name, operand in (("left", left), ("right", right))
+            )
+            lines.add(f"tile = update{tiled.label}(tile, {at_left}, {left.step}, {at_right})")
+        lines.add(f"left = shift(left, {_times(times, left.depth_step)})")
+        lines.add(f"right = shift(right, {_times(times, right.depth_step)})")
+
+    with lines.block(f"for _ in range({length} // {unroll}):" if unroll > 1 else f"for _ in range({length}):"):
+        _prefetch(lines, tiled, left, right)
+        update(unroll)
+    if unroll > 1:
+        with lines.block(f"for _ in range({length} % {unroll}):"):
+            update(1)
+
+
+def _prefetch(lines: Lines, tiled: Tiled, left: _Operand, right: _Operand) -> None:
+    """Ask for every cache line of the packed panels that an iteration `prefetch` ahead will read."""
+    ahead = tiled.nest.prefetch
+    if not ahead:
+        return
+    line = CACHE_LINE // tiled.nest.itemsize
+    for name, operand, side in (("left", left, "left"), ("right", right, "right")):
+        if operand.depth_step.isdigit():
+            panel = tiled.panel("left" if side == "left" else "right")
+            for start in range(0, panel * tiled.unroll, line):
+                lines.add(f"prefetch({name}, {ahead * panel + start})")
+        else:
+            lines.add(f"prefetch({name}, {_times(ahead, operand.depth_step)})")
+
+
+def _times(count: int, step: str) -> str:
+    """`count` steps, as a number where the step is one."""
+    return str(count * int(step)) if step.isdigit() else step if count == 1 else f"{count} * {step}"
+
+
+def _epilogue(lines: Lines, tiled: Tiled, at: dict[Axis, str], out_step: str) -> None:
+    """What is done to the sum, while the tile is still in L1."""
+    names, stage = tiled.names, tiled.scheduled.stage
+    inside = {tiled.column: f"{at[tiled.column]} + j"}
+    if tiled.row:
+        inside[tiled.row] = f"{at[tiled.row]} + i"
+    here = f"i * {out_step} + j" if out_step != "0" else "j"
+
+    def element(read: Read) -> str:
+        if read == stage.total:
+            return f"get(target, {here})"
+        return f"get({names.variable(read)}_at, {names.offset(read, inside)})"
+
+    with lines.block("for i in range(rows):"), lines.block("for j in range(columns):"):
+        lines.add(f"put(target, {here}, {scalar(stage.epilogue, element)})")

@@ -1,0 +1,39 @@
+"""A workload's key taken apart, so that its parts can be columns."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from autotune.database import canonical, fields
+from autotune.errors import FormatError
+from autotune.machine.fields import field, mapping
+
+_PARTS = {"kernel", "definition", "direction", "extents", "dtype", "threads"}
+
+
+@dataclass(frozen=True)
+class WorkloadKey:
+    """The parts of a workload's key; `definition` is the digest of the kernel's definition."""
+
+    kernel: str
+    definition: str
+    direction: str
+    extents: dict[str, int]
+    dtype: str
+    threads: int
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        """Takes a key apart; raises `FormatError` for a text that is not the canonical JSON of just these parts."""
+        where = "a workload's key"
+        parts = mapping(canonical.loads(key), where=where)
+        if parts.keys() - _PARTS or canonical.dumps(parts) != key:
+            message = f"{where} must be canonical JSON of {', '.join(sorted(_PARTS))}, not {key!r:.200}"
+            raise FormatError(message)
+        names = ("kernel", "definition", "direction", "dtype")
+        return cls(
+            extents=fields.extents(field(parts, "extents", dict, where=where)),
+            threads=fields.count(field(parts, "threads", int, where=where), where="threads of a workload", bits=31),
+            **{
+                name: fields.text(field(parts, name, str, where=where), where=f"{name} of a workload") for name in names
+            },
+        )

@@ -1,0 +1,49 @@
+"""What can go wrong, as types. Every error the package raises on purpose derives from `AutotuneError`."""
+
+
+class AutotuneError(Exception):
+    """Base of all errors of this package; its text says what is wrong, where, and what to do."""
+
+
+class DefinitionError(AutotuneError):
+    """A kernel's definition is not valid in the language."""
+
+
+class ShapeError(AutotuneError):
+    """An argument's shape does not fit the kernel, or two arguments disagree on an extent."""
+
+
+class DtypeError(AutotuneError):
+    """An argument's dtype is not supported, or arguments disagree on it."""
+
+
+class DifferentiationError(AutotuneError):
+    """A gradient was asked for that does not exist or is not derived yet."""
+
+
+class UnknownKernelError(AutotuneError):
+    """No kernel of that name; the text lists near names."""
+
+
+class ScheduleError(AutotuneError):
+    """A rewrite of a loop nest is not legal."""
+
+
+class ConfigError(AutotuneError):
+    """A config is not a point of its template's space."""
+
+
+class TemplateError(AutotuneError):
+    """No template takes the kernel; the text names the construct that stopped it."""
+
+
+class DatabaseError(AutotuneError):
+    """The database cannot be opened, read or written."""
+
+
+class UsageError(AutotuneError):
+    """A command was called with words it cannot take."""
+
+
+class FormatError(AutotuneError):
+    """Data from a file, a database or another program is not what it should be; the text names field and value."""

@@ -1,0 +1,91 @@
+"""Axes: the named loop indices that expressions range over."""
+
+import keyword
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from autotune.errors import DefinitionError
+
+_NUMBERS = ("inf", "nan")  # how constants are printed
+
+
+def check_name(kind: str, name: object) -> None:
+    """Raise DefinitionError unless `name` can stand in generated Python source."""
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name in _NUMBERS:
+        message = f"{name!r} cannot name {kind}: a Python identifier is needed"
+        raise DefinitionError(message)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An index called `name` that ranges over 0, …, extent - 1, `extent` being the name of a dimension ("m")."""
+
+    name: str
+    extent: str
+
+    def __post_init__(self) -> None:
+        check_name("an axis", self.name)
+        check_name("an extent", self.extent)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def _refuse(self, _other: object = None) -> NoReturn:
+        message = (
+            f"arithmetic on axis {self.name}: affine accesses such as x[{self.name} + 1] are not supported yet; "
+            f"index tensors with plain axes"
+        )
+        raise DefinitionError(message)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
+
+
+def axis(name: str, extent: str) -> Axis:
+    """A fresh axis over the dimension called `extent`, for a second index over it: `axis("j", "n")`."""
+    return Axis(name, extent)
+
+
+def own_axes(extents: Sequence[str], reserved: Mapping[str, str]) -> tuple[Axis, ...]:
+    """One axis per dimension, named after its extent; a repeated extent gives n, n_2, …
+
+    `reserved` maps names to the only extent that an axis of that name may range over.
+    """
+    names: list[str] = []
+    for extent in extents:
+        others = {name for name, owner in reserved.items() if owner != extent}
+        names.append(fresh_name(extent, {*names, *others}))
+    return tuple(map(Axis, names, extents))
+
+
+def fresh_name(stem: str, taken: Collection[str]) -> str:
+    """`stem`, or the first of stem_2, stem_3, … that is not in `taken`."""
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def unite(groups: Collection[tuple[Axis, ...]]) -> tuple[Axis, ...]:
+    """All axes of `groups`, each once, in the order of first appearance.
+
+    Raises DefinitionError when one name stands for two extents, since a loop can have only one.
+    """
+    united: dict[str, Axis] = {}
+    for group in groups:
+        for axis in group:
+            known = united.setdefault(axis.name, axis)
+            if known != axis:
+                message = (
+                    f"axis {axis.name} is used over two extents, {known.extent} and {axis.extent}; "
+                    f"give one of them another name"
+                )
+                raise DefinitionError(message)
+    return tuple(united.values())
+
+
+def indexed(name: str, indices: Sequence[object]) -> str:
+    """The printed form of `name` with indices: "a[i, k]"; "a[]" for none."""
+    return f"{name}[{', '.join(map(str, indices))}]"

@@ -1,0 +1,86 @@
+"""The pointwise functions of the language: one table that evaluation, printing and derivatives share by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Precedence(IntEnum):
+    """How tightly a printed form binds, as in Python; a looser operand needs parentheses."""
+
+    ANY = 0
+    SUM = 1
+    PRODUCT = 2
+    NEGATION = 3
+    POWER = 4
+    ATOM = 5
+
+
+@dataclass(frozen=True)
+class Function:
+    """A pointwise function.
+
+    `evaluate` takes and gives float64 arrays; `form` is the printed form with one {} per operand, which binds as
+    `precedence` says and whose operands must bind at least as tightly as `operand_precedences` say.
+    """
+
+    name: str
+    evaluate: Callable[..., Any]
+    form: str
+    precedence: Precedence
+    operand_precedences: tuple[Precedence, ...]
+
+    @property
+    def arity(self) -> int:
+        """Number of operands."""
+        return len(self.operand_precedences)
+
+
+def _call(name: str, evaluate: Callable[..., Any], arity: int = 1) -> Function:
+    form = f"{name}({', '.join(['{}'] * arity)})"
+    return Function(name, evaluate, form, Precedence.ATOM, (Precedence.ANY,) * arity)
+
+
+def _infix(name: str, evaluate: Callable[..., Any], symbol: str, level: Precedence) -> Function:
+    return Function(name, evaluate, f"{{}} {symbol} {{}}", level, (level, Precedence(level + 1)))
+
+
+def _sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)); where exp(-x) overflows the quotient is 0, the correctly rounded value."""
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def _relu(x: Array) -> Array:
+    return np.asarray(np.maximum(x, 0.0))
+
+
+_TABLE = (
+    _infix("add", np.add, "+", Precedence.SUM),
+    _infix("sub", np.subtract, "-", Precedence.SUM),
+    _infix("mul", np.multiply, "*", Precedence.PRODUCT),
+    _infix("div", np.divide, "/", Precedence.PRODUCT),
+    Function("neg", np.negative, "-{}", Precedence.NEGATION, (Precedence.POWER,)),
+    Function("pow", np.power, "{} ** {}", Precedence.POWER, (Precedence.ATOM, Precedence.NEGATION)),
+    _call("maximum", np.maximum, 2),
+    _call("minimum", np.minimum, 2),
+    _call("exp", np.exp),
+    _call("log", np.log),
+    _call("sqrt", np.sqrt),
+    _call("tanh", np.tanh),
+    _call("sigmoid", _sigmoid),
+    _call("abs", np.abs),
+    _call("relu", _relu),
+    # The derivatives of abs, relu, maximum and minimum are written with these three.
+    _call("sign", np.sign),
+    _call("greater", np.greater, 2),
+    _call("equal", np.equal, 2),
+)
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in _TABLE})

@@ -1,0 +1,74 @@
+"""The functions that kernels are written with; operators on expressions are the others."""
+
+from autotune.lang.axes import Axis
+from autotune.lang.expressions import Expr, Operand, Reduce, apply, as_expr
+
+
+def sum(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.sum, as in NumPy and JAX
+    """Σ x over one axis or several, each of which `x` must have."""
+    return Reduce("sum", as_expr(x), over if isinstance(over, tuple) else (over,))
+
+
+def maximum(x: Operand, y: Operand) -> Expr:
+    """The larger of x and y, NaN if either is; the gradient is split evenly where they are equal."""
+    return apply("maximum", x, y)
+
+
+def minimum(x: Operand, y: Operand) -> Expr:
+    """The smaller of x and y, NaN if either is; the gradient is split evenly where they are equal."""
+    return apply("minimum", x, y)
+
+
+def exp(x: Operand) -> Expr:
+    """e^x."""
+    return apply("exp", x)
+
+
+def log(x: Operand) -> Expr:
+    """The natural logarithm; -inf at 0, NaN below."""
+    return apply("log", x)
+
+
+def sqrt(x: Operand) -> Expr:
+    """The square root; NaN below 0."""
+    return apply("sqrt", x)
+
+
+def tanh(x: Operand) -> Expr:
+    """The hyperbolic tangent."""
+    return apply("tanh", x)
+
+
+def sigmoid(x: Operand) -> Expr:
+    """1 / (1 + exp(-x))."""
+    return apply("sigmoid", x)
+
+
+def relu(x: Operand) -> Expr:
+    """max(x, 0); its derivative at 0 is 0."""
+    return apply("relu", x)
+
+
+def abs(x: Operand) -> Expr:  # noqa: A001  # at.abs, as in NumPy and JAX
+    """|x|; its derivative at 0 is 0."""
+    return apply("abs", x)
+
+
+def pow(x: Operand, exponent: float) -> Expr:  # noqa: A001  # at.pow, as in JAX
+    """x to a constant power; NaN for x < 0 unless the exponent is whole."""
+    return apply("pow", x, exponent)
+
+
+def sign(x: Operand) -> Expr:
+    """-1, 0 or 1; its derivative is 0."""
+    return apply("sign", x)
+
+
+def greater(x: Operand, y: Operand) -> Expr:
+    """1 where x > y, else 0; its derivative is 0."""
+    return apply("greater", x, y)
+
+
+def equal(x: Operand, y: Operand) -> Expr:
+    """1 where x = y, else 0; its derivative is 0. (`==` compares expressions, not values.)"""
+    return apply("equal", x, y)

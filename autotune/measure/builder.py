@@ -1,0 +1,88 @@
+"""Building candidates in parallel: each compiles in a child process, which fills Numba's cache on disk."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from autotune.measure.measurement import Status
+from autotune.measure.memory import default_limit
+from autotune.measure.modules import build
+from autotune.measure.worker import Reply, Worker
+from autotune.settings import thread_count
+
+PRELOAD = ("numba", "autotune.codegen")
+# The end of a compiler's message says what is wrong; the rest is the way it went.
+ERROR_LINES = 30
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the build of one source ended: ok, build_error, crash, timeout or out_of_memory, after how many seconds."""
+
+    path: Path
+    status: Status
+    error: str
+    seconds: float
+
+
+class Builder:
+    """A pool of processes that build sources; they import the compiler at once, before the first source is there."""
+
+    def __init__(self, processes: int | None = None, *, timeout: float = 60.0, memory_limit: int | None = None) -> None:
+        count = thread_count() if processes is None else processes
+        limit = default_limit(count) if memory_limit is None else memory_limit
+        self._timeout = timeout
+        self._workers = [Worker(preload=PRELOAD, memory_limit=limit) for _ in range(count)]
+        for worker in self._workers:
+            worker.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.stop()
+
+    def build(self, paths: Iterable[Path]) -> Iterator[Build]:
+        """Build these sources, several at a time; yields each as it finishes, in no fixed order.
+
+        Whoever stops early, or is interrupted, leaves no build running.
+        """
+        queue = deque(paths)
+        running: dict[Worker, _Running] = {}
+        try:
+            while queue or running:
+                for worker in self._workers:
+                    if queue and not worker.busy:
+                        running[worker] = _Running(queue.popleft(), time.perf_counter())
+                        worker.submit(build, running[worker].path, timeout=self._timeout)
+                wait([worker.connection for worker in running], min(worker.seconds_left for worker in running))
+                for worker in list(running):
+                    if (reply := worker.take()) is not None:
+                        yield running.pop(worker).ended(reply)
+        finally:
+            for worker in running:
+                worker.stop()
+
+
+@dataclass(frozen=True)
+class _Running:
+    path: Path
+    start: float
+
+    def ended(self, reply: Reply[float]) -> Build:
+        seconds = reply.value if reply.value is not None else time.perf_counter() - self.start
+        status = Status.BUILD_ERROR if reply.status is Status.RUN_ERROR else reply.status
+        error = "\n".join(reply.error.splitlines()[-ERROR_LINES:])
+        return Build(path=self.path, status=status, error=error, seconds=seconds)

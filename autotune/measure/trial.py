@@ -1,0 +1,174 @@
+"""What happens to a candidate inside the runner's process: load, run, verify, time."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autotune.lang import ScalarSpec, reference
+from autotune.measure.measurement import Status
+from autotune.measure.modules import load
+from autotune.measure.timing import Call, Timed, Timing, adaptive, interleaved, no_garbage_collection
+from autotune.measure.verification import (
+    Array,
+    Guarded,
+    WrongResultError,
+    check_untouched,
+    check_values,
+    guard_elements,
+    guarded,
+    guarded_scratch,
+)
+
+if TYPE_CHECKING:
+    from autotune.schedule import Workload
+
+# First calls are slow for reasons of their own, but not by this much.
+LONG_CALL = 10e-3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a candidate fared: `samples` where `status` is ok, `error` where it is wrong_result."""
+
+    status: Status
+    samples: tuple[float, ...] = ()
+    error: str = ""
+    stopped_early: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples of several candidates taken in turn, one tuple each; or why there are none."""
+
+    status: Status
+    samples: tuple[tuple[float, ...], ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Arguments of a workload and what must come out.
+
+    `arguments` are the kernel's inputs in order, by name, and `pristine` copies of the arrays among them; `expected`
+    and `bound` are float64 arrays of the output's shape.
+    """
+
+    arguments: dict[str, Array | float]
+    pristine: dict[str, Array]
+    output: Guarded
+    expected: Array
+    bound: Array
+
+    def check(self) -> None:
+        """Raise WrongResultError unless the output is right and nothing else was written."""
+        self.output.check()
+        for name, copy in self.pristine.items():
+            check_untouched(name, np.asarray(self.arguments[name]), copy)
+        check_values(self.output.array, self.expected, self.bound)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded candidate that is ready to be called on the arguments of a problem."""
+
+    problem: Problem
+    scratch: Guarded
+    call: Call
+
+    def verify(self) -> float:
+        """Call it once with the output full of NaN and check all it did; gives the seconds of the call."""
+        self.problem.output.array.fill(np.nan)
+        start = time.perf_counter()
+        self.call()
+        seconds = time.perf_counter() - start
+        self.check()
+        return seconds
+
+    def check(self) -> None:
+        """Raise WrongResultError unless the last call left everything as it should."""
+        self.scratch.check()
+        self.problem.check()
+
+
+def prepare(workload: "Workload") -> None:
+    """Make the arguments and the reference result, which is kept for the candidates of the same workload."""
+    problem_of(workload)
+
+
+def measure(path: Path, workload: "Workload", timing: Timing, stop_above: float) -> Trial:
+    """Verify and time one candidate; raises what loading or calling it raises.
+
+    It is called twice before it is timed, since leftovers of a first call, in the scratch array for one, must not
+    matter; and what the timed calls left is checked too, since a race may spare the first two. A call that takes long
+    and longer than `stop_above` is not repeated.
+    """
+    subject = load_subject(path, workload)
+    try:
+        first = subject.verify()
+        if first > max(stop_above, LONG_CALL):
+            return Trial(Status.OK, (first,), stopped_early=True)
+        subject.verify()
+        timed = _time(subject, timing, stop_above)
+        subject.check()
+    except WrongResultError as error:
+        return Trial(Status.WRONG_RESULT, error=str(error))
+    return Trial(Status.OK, timed.samples, stopped_early=timed.stopped_early)
+
+
+def compare(paths: Sequence[Path], workload: "Workload", timing: Timing, pairs: int, seconds: float) -> Comparison:
+    """Verify several candidates and time them in turn; raises what loading or calling one raises."""
+    subjects = [load_subject(path, workload) for path in paths]
+    for path, subject in zip(paths, subjects, strict=True):
+        try:
+            subject.verify()
+        except WrongResultError as error:
+            return Comparison(Status.WRONG_RESULT, error=f"{path}: {error}")
+    with no_garbage_collection():
+        samples = interleaved([subject.call for subject in subjects], timing, pairs=pairs, seconds=seconds)
+    return Comparison(Status.OK, samples)
+
+
+@lru_cache(maxsize=1)
+def problem_of(workload: "Workload") -> Problem:
+    """Arguments, the same in every process, and the reference result of a workload.
+
+    Tensors are standard normal, scalars near 1; all are exact in the workload's dtype.
+    """
+    rng = np.random.default_rng(0)
+    kernel = workload.kernel
+    arguments: dict[str, Array | float] = {}
+    for spec in kernel.inputs:
+        if isinstance(spec, ScalarSpec):
+            arguments[spec.name] = float(np.dtype(workload.dtype).type(rng.uniform(0.5, 1.5)))
+        else:
+            arguments[spec.name] = rng.standard_normal(workload.shapes[spec.name]).astype(workload.dtype)
+    name = kernel.output.name
+    return Problem(
+        arguments=arguments,
+        pristine={name: array.copy() for name, array in arguments.items() if isinstance(array, np.ndarray)},
+        output=guarded(f"the output {name}", workload.shapes[name], workload.dtype),
+        expected=reference.evaluate(kernel, arguments)[name],
+        bound=reference.error_bound(kernel, arguments, workload.dtype)[name],
+    )
+
+
+def load_subject(path: Path, workload: "Workload") -> Subject:
+    """Load a candidate; its scratch array is full of NaN, so that what is read before it is written shows."""
+    from autotune.measure.modules import allocate_scratch
+
+    problem = problem_of(workload)
+    compiled = load(path)
+    room = compiled.scratch + 2 * guard_elements(workload.dtype)
+    scratch = guarded_scratch(allocate_scratch(room, workload.dtype))
+    call = partial(compiled.call, *problem.arguments.values(), problem.output.array, scratch.array)
+    return Subject(problem, scratch, call)
+
+
+def _time(subject: Subject, timing: Timing, stop_above: float) -> Timed:
+    with no_garbage_collection():
+        return adaptive(subject.call, timing, stop_above=stop_above)

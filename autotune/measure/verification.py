@@ -1,0 +1,101 @@
+"""Whether a candidate did what its kernel says, and nothing else: values, untouched inputs, no stray writes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+PATTERN = 0xA5
+GUARD_ROWS = 32
+LEAST_GUARD = 64 * 1024
+LARGEST_GUARD = 8 * 1024 * 1024
+
+
+class WrongResultError(Exception):
+    """A candidate computed something else than its kernel, or touched what is not its own."""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """An array between two guards: memory of its own that holds a known pattern and that nobody may write."""
+
+    name: str
+    array: Array
+    before: Array
+    after: Array
+
+    def check(self) -> None:
+        """Raise WrongResultError where a guard was written."""
+        for guard, where in ((self.before[::-1], "before its start"), (self.after, "past its end")):
+            damaged = np.flatnonzero(guard != PATTERN)
+            if damaged.size:
+                message = f"writes outside {self.name}: {damaged.size} bytes {where}, the nearest {damaged[0] + 1} away"
+                raise WrongResultError(message)
+
+
+def guarded(name: str, shape: tuple[int, ...], dtype: str) -> Guarded:
+    """An array of that shape, filled with NaN, between guards of some 32 rows each.
+
+    Its place within a line of the cache is that of any large NumPy array, so that it is timed as a user's own array.
+    """
+    kind = np.dtype(dtype)
+    count = int(np.prod(shape, dtype=np.int64))
+    row = shape[-1] * kind.itemsize if shape else 0
+    guard = min(max(GUARD_ROWS * row, LEAST_GUARD), LARGEST_GUARD) // LEAST_GUARD * LEAST_GUARD
+    memory = np.full(2 * guard + count * kind.itemsize, PATTERN, np.uint8)
+    return _between(name, memory, guard, kind, shape)
+
+
+def _between(name: str, memory: Array, guard: int, kind: np.dtype[Any], shape: tuple[int, ...]) -> Guarded:
+    end = memory.size - guard
+    result = Guarded(name, memory[guard:end].view(kind).reshape(shape), memory[:guard], memory[end:])
+    result.array.fill(np.nan)
+    return result
+
+
+def guarded_scratch(memory: Array) -> Guarded:
+    """A 1-D array of scratch, less LEAST_GUARD bytes at either end that become guards; filled with NaN."""
+    bytes_ = memory.view(np.uint8)
+    bytes_.fill(PATTERN)
+    return _between(
+        "the scratch array", bytes_, LEAST_GUARD, memory.dtype, (memory.size - 2 * guard_elements(memory.dtype),)
+    )
+
+
+def guard_elements(dtype: str | np.dtype[Any]) -> int:
+    """Elements of one guard of a scratch array."""
+    return LEAST_GUARD // np.dtype(dtype).itemsize
+
+
+def check_values(got: Array, expected: Array, bound: Array) -> None:
+    """Raise WrongResultError unless |got - expected| ≤ bound element by element, in float64.
+
+    NaN and infinity must be where the reference has them; a bound that is NaN or infinite allows any finite value. The
+    text names the worst element and counts the wrong ones.
+    """
+    allowed = np.where(np.isnan(bound), np.inf, np.maximum(bound, np.finfo(np.float64).tiny))
+    with np.errstate(invalid="ignore", over="ignore"):
+        excess = np.abs(got.astype(np.float64) - expected) / allowed
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    wrong = ~(same | (excess <= 1))
+    if not wrong.any():
+        return
+    badness = np.where(wrong, np.nan_to_num(excess, nan=np.inf), -1.0)
+    index = np.unravel_index(np.argmax(badness), got.shape)
+    place = "[" + ", ".join(str(int(position)) for position in index) + "]"
+    message = (
+        f"element {place} is {got[index]!s}, expected {expected[index]!s} within {bound[index]:.3g}; "
+        f"{int(wrong.sum())} of {got.size} elements are wrong"
+    )
+    raise WrongResultError(message)
+
+
+def check_untouched(name: str, array: Array, pristine: Array) -> None:
+    """Raise WrongResultError unless both arrays are equal bit by bit."""
+    changed = array.reshape(-1).view(np.uint8) != pristine.reshape(-1).view(np.uint8)
+    if changed.any():
+        element = int(np.flatnonzero(changed)[0]) // array.itemsize
+        message = f"modifies its input {name} ({int(changed.sum())} bytes, the first in element {element})"
+        raise WrongResultError(message)

@@ -1,0 +1,38 @@
+"""What a template is: the contract between workloads and the schedules that run them."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from autotune.machine import Machine
+from autotune.schedule import Config, LoopNest, Space, Stage, Workload
+from autotune.templates.contraction_form import Contraction
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A stage, the contraction it is, and the loop nest that runs it."""
+
+    stage: Stage
+    contraction: Contraction
+    nest: LoopNest
+
+
+Schedule: TypeAlias = tuple[Scheduled, ...]
+
+
+class Template(Protocol):
+    """Turns a workload into a space, and a point of it into a schedule."""
+
+    name: str
+
+    def space(self, workload: Workload, machine: Machine) -> Space:
+        """All valid configs of `workload` on `machine`."""
+
+    def default(self, workload: Workload, machine: Machine) -> Config:
+        """The config chosen by rule, without measuring; a point of the space."""
+
+    def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
+        """The stages of `workload` with their loop nests; raises ConfigError where `config` is not in the space."""
+
+    def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
+        """The loop nest that `config` decides: that of the stage with most operations."""

@@ -1,0 +1,343 @@
+"""Contractions: any sum of products, as a blocked, packed, register-tiled matrix product.
+
+Before, with axes m (rows), n (columns), k (depth)::
+
+    for m: for n: for k: out[m, n] += left[m, k] * right[k, n]
+
+After, for the order "columns depth rows" with both operands packed (Goto and van de Geijn 2008,
+doi:10.1145/1356052.1356053; Van Zee and van de Geijn 2015, doi:10.1145/2764454)::
+
+    for n_block: for k_block:
+        pack right into panels of `vectors * lanes` columns            (kept in the last-level cache)
+        for m_block:
+            pack left into panels of `rows` rows                       (kept in L2)
+            for n_tile: for m_tile:
+                tile = 0                                               (rows x vectors registers)
+                for k: tile += left panel ⊗ right panel                (right panel kept in L1)
+                out += tile
+
+Further axes of a group are plain loops around this, fused with the blocked one where memory allows. What is *legal* is the
+space's constraints: the tile fits the registers, each block fits the cache it is meant for. What is *promising* is only in
+the default config.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import permutations
+from math import prod
+
+import numpy as np
+
+from autotune.lang import Axis, Read
+from autotune.machine import Machine
+from autotune.schedule import (
+    Access,
+    Config,
+    Constraint,
+    Knob,
+    LoopNest,
+    Space,
+    Stage,
+    Workload,
+    stages,
+)
+from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder, split, unroll, vectorize
+from autotune.templates.base import Schedule, Scheduled
+from autotune.templates.contraction_form import Contraction, contraction_of
+
+BLOCKS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+DEPTHS = (32, 64, 128, 192, 256, 384, 512, 768, 1024, 2048)
+UNROLLS = (1, 2, 4, 8)
+PREFETCHES = (0, 4, 8, 16, 32)
+GROUPS = ("columns", "depth", "rows")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One stage as the template sees it: its normal form and how far each group reaches."""
+
+    stage: Stage
+    contraction: Contraction
+    extents: dict[str, int]
+    """Elements along each axis after fusing, by axis name."""
+    itemsize: int
+    threads: int
+
+    @property
+    def tiled(self) -> bool:
+        """Whether there are register tiles at all: not for a single number, nor where nothing is summed."""
+        return bool(self.stage.axes and self.stage.factors)
+
+    def extent(self, group: str) -> int:
+        """Elements along the blocked axis of a group; 1 for a group without axes."""
+        axes = self.contraction.groups.get(group)
+        return self.extents[axes[-1].name] if axes else 1
+
+
+def fusible(stage: Stage, outer: Axis, inner: Axis) -> bool:
+    """Whether `outer` directly encloses `inner` in every tensor that has either, so that a dense one can run them as one."""
+    for indices in (read.indices for read in stage.reads):
+        if (outer in indices) != (inner in indices):
+            return False
+        if outer in indices and indices.index(outer) + 1 != indices.index(inner):
+            return False
+    return True
+
+
+def fused_groups(stage: Stage, contraction: Contraction) -> Iterable[tuple[Axis, Axis, tuple[Axis, ...]]]:
+    """(outer, inner, between): an outer axis that runs as part of its group's blocked axis once those between do."""
+    for axes in contraction.groups.values():
+        for position in range(len(axes) - 2, -1, -1):
+            if not fusible(stage, axes[position], axes[position + 1]):
+                break
+            yield axes[position], axes[-1], axes[position + 1 : -1]
+
+
+def problem_of(stage: Stage, workload: Workload) -> Problem:
+    """A stage of `workload`, its dense axes fused."""
+    contraction = contraction_of(stage)
+    extents = {axis.name: workload.extent(axis.extent) for axis in stage.all_axes}
+    for outer, inner, _ in fused_groups(stage, contraction):
+        extents[inner.name] *= extents[outer.name]
+        extents[outer.name] = 1
+    return Problem(stage, contraction, extents, workload.itemsize, workload.threads)
+
+
+def main_stage(found: tuple[Stage, ...], workload: Workload) -> Stage:
+    """The stage with most multiply-adds, which is the one that is tuned."""
+    return max(found, key=lambda stage: prod(workload.extent(axis.extent) for axis in stage.all_axes) * len(stage.factors))
+
+
+class ContractionTemplate:
+    """Every kernel of the language as it is now: sums of products with pointwise functions around them."""
+
+    name = "contraction"
+
+    def space(self, workload: Workload, machine: Machine) -> Space:
+        """All valid configs of the main stage; the other stages run their default."""
+        return _space(_main(workload), machine)
+
+    def default(self, workload: Workload, machine: Machine) -> Config:
+        """A good config by rule: see `_default`."""
+        return _default(_main(workload), machine)
+
+    def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
+        """The stages with their nests; raises ConfigError where `config` is not in the space."""
+        self.space(workload, machine).check(config)
+        found = stages(workload.kernel, dict(workload.extents))
+        main = main_stage(found, workload)
+        scheduled = []
+        for stage in found:
+            problem = problem_of(stage, workload)
+            chosen = config if stage == main else _default(problem, machine)
+            scheduled.append(Scheduled(stage, problem.contraction, _nest(problem, chosen)))
+        return tuple(scheduled)
+
+    def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
+        """The nest of the main stage; `config` is taken as valid."""
+        del machine
+        return _nest(_main(workload), config)
+
+
+def _main(workload: Workload) -> Problem:
+    return problem_of(main_stage(stages(workload.kernel, dict(workload.extents)), workload), workload)
+
+
+def _up_to(values: tuple[int, ...], extent: int) -> tuple[int, ...]:
+    """The values below `extent` and the first that covers it; no two that would do the same."""
+    below = tuple(value for value in values if value < extent)
+    return (*below, *values[len(below) : len(below) + 1])
+
+
+def _lanes(machine: Machine, itemsize: int) -> tuple[int, ...]:
+    """Vector widths: half a register and a whole one, at least two elements."""
+    whole = machine.vector_bytes // itemsize
+    return tuple(lanes for lanes in (whole // 2, whole) if lanes >= 2) or (whole,)
+
+
+def _grids(problem: Problem) -> tuple[str, ...]:
+    """Ways to share the output among threads: "ROWSxCOLUMNS" tasks, or "batch" for slices of the outermost batch axis.
+
+    "1x1" is always there: a small problem is done before another thread has woken.
+    """
+    threads = problem.threads
+    shares = [(rows, threads // rows) for rows in range(1, threads + 1) if threads > 1 and threads % rows == 0]
+    grids = ["1x1"]
+    grids += [f"{r}x{c}" for r, c in shares if r <= problem.extent("rows") and c <= problem.extent("columns")]
+    outermost = problem.contraction.outer[:1]
+    if outermost and outermost[0] in problem.stage.axes and problem.extents[outermost[0].name] >= threads > 1:
+        grids.append("batch")
+    return tuple(grids)
+
+
+def _space(problem: Problem, machine: Machine) -> Space:
+    if not problem.tiled:
+        return Space((Knob("parallel", ("1x1",), ordered=False),), ())
+    registers, itemsize = machine.vector_registers, problem.itemsize
+    rows, columns, depth = (problem.extent(group) for group in ("rows", "columns", "depth"))
+    lanes = _lanes(machine, itemsize)
+    first, second, last = (_cache_size(machine, level) for level in (1, 2, 3))
+    packable = (False, True)
+    knobs = (
+        Knob("rows", tuple(range(1, min(registers - 3, max(rows, 1)) + 1)), doc="rows of the register tile"),
+        Knob("vectors", tuple(range(1, max(1, min(4, -(-columns // lanes[0]))) + 1)), doc="vectors in a row of the tile"),
+        Knob("lanes", lanes, doc="elements of a vector"),
+        Knob("row_block", _up_to(BLOCKS, rows), doc="rows of a block of the left operand"),
+        Knob("column_block", _up_to(BLOCKS, columns), doc="columns of a block of the right operand"),
+        Knob("depth_block", _up_to(DEPTHS, depth), doc="depth of a block of either operand"),
+        Knob("order", tuple(" ".join(order) for order in permutations(GROUPS)), ordered=False, doc="block loops, outermost first"),
+        Knob("inner", ("columns", "rows"), ordered=False, doc="the tile loop that runs innermost"),
+        Knob("pack_left", packable if len(problem.contraction.left) == 1 else (True,), ordered=False),
+        Knob("pack_right", packable if len(problem.contraction.right) == 1 else (True,), ordered=False),
+        Knob("unroll", tuple(u for u in UNROLLS if u <= max(depth, 1)), doc="iterations of the depth loop written out"),
+        Knob("prefetch", PREFETCHES, doc="depth iterations to prefetch ahead"),
+        Knob("parallel", _grids(problem), ordered=False, doc="how the output is shared among threads"),
+    )
+    constraints = (
+        Constraint(
+            ("rows", "vectors"),
+            lambda rows, vectors: rows * vectors + vectors + 1 <= registers,
+            f"tile, right vectors and a broadcast fit {registers} vector registers",
+        ),
+        Constraint(
+            ("vectors", "lanes", "depth_block"),
+            lambda vectors, lanes, depth: vectors * lanes * depth * itemsize <= first,
+            f"a right panel fits L1 ({first} bytes)",
+        ),
+        Constraint(
+            ("row_block", "depth_block"),
+            lambda rows, depth: rows * depth * itemsize <= second,
+            f"a left block fits L2 ({second} bytes)",
+        ),
+        Constraint(
+            ("column_block", "depth_block"),
+            lambda columns, depth: columns * depth * itemsize <= last,
+            f"a right block fits the last-level cache ({last} bytes)",
+        ),
+        Constraint(
+            ("vectors", "lanes", "column_block"),
+            lambda vectors, lanes, columns: vectors * lanes <= np.maximum(columns, lanes),
+            "a tile is no wider than its block",
+        ),
+    )
+    return Space(knobs, constraints)
+
+
+def _cache_size(machine: Machine, level: int) -> int:
+    """Bytes of a cache level, or of the nearest there is."""
+    sizes = {cache.level: cache.size for cache in machine.caches}
+    return sizes.get(level) or max((size for at, size in sizes.items() if at < level), default=32768)
+
+
+def _default(problem: Problem, machine: Machine) -> Config:
+    """Goto's blocking with the squarest tile the registers hold, packing unless the operands fit L1 as they are."""
+    if not problem.tiled:
+        return {"parallel": "1x1"}
+    itemsize, registers = problem.itemsize, machine.vector_registers
+    rows, columns, depth = (problem.extent(group) for group in ("rows", "columns", "depth"))
+    lanes = _lanes(machine, itemsize)[-1]
+    if columns <= lanes // 2 and lanes // 2 in _lanes(machine, itemsize):
+        lanes //= 2
+    vectors = min(2, max(1, -(-columns // lanes)))
+    tile_rows = min((registers - 1 - vectors) // vectors, 6 if registers == 16 else 14, max(rows, 1))
+    first, second, last = (_cache_size(machine, level) for level in (1, 2, 3))
+
+    def block(values: tuple[int, ...], extent: int, most: int) -> int:
+        fitting = [value for value in _up_to(values, extent) if value <= most]
+        return fitting[-1] if fitting else values[0]
+
+    depth_block = block(DEPTHS, depth, first // (2 * vectors * lanes * itemsize))
+    row_block = block(BLOCKS, rows, min(192, second // (2 * depth_block * itemsize)))
+    column_block = block(BLOCKS, columns, min(1024, last // (2 * depth_block * itemsize)))
+    small = (rows * depth + depth * columns + rows * columns) * itemsize <= first
+    grids = _grids(problem)
+    return {
+        "rows": tile_rows,
+        "vectors": vectors,
+        "lanes": lanes,
+        "row_block": row_block,
+        "column_block": column_block,
+        "depth_block": depth_block,
+        "order": "columns depth rows",
+        "inner": "rows",
+        "pack_left": len(problem.contraction.left) != 1 or not small,
+        "pack_right": len(problem.contraction.right) != 1 or not small or not _dense_columns(problem),
+        "unroll": max(unroll for unroll in UNROLLS if unroll <= min(4, max(depth, 1))),
+        "prefetch": 0,
+        "parallel": _widest(grids, rows, columns),
+    }
+
+
+def _widest(grids: tuple[str, ...], rows: int, columns: int) -> str:
+    """Batches where there are enough of them, else slices of the longer side."""
+    if "batch" in grids or len(grids) == 1:
+        return grids[-1]
+    return grids[-1] if rows >= columns else grids[1]
+
+
+def _dense_columns(problem: Problem) -> bool:
+    """Whether the right operand has its columns as neighbours, in C order."""
+    return all(factor.indices[-1] == problem.contraction.columns[-1] for factor in problem.contraction.right)
+
+
+def _access(name: str, factors: tuple[Read, ...]) -> Access:
+    return Access(name, tuple(dict.fromkeys(axis.name for factor in factors for axis in factor.indices)))
+
+
+def _nest(problem: Problem, config: Config) -> LoopNest:
+    """The schedule, one rewrite after the other."""
+    contraction = problem.contraction
+    axis_of = {group: axes[-1].name for group, axes in contraction.groups.items()}
+    outer = [axis.name for axis in contraction.outer]
+    inputs = (("left", contraction.left), ("right", contraction.right))
+    nest = LoopNest.plain(
+        extents=tuple((name, problem.extents[name]) for name in (*outer, *axis_of.values())),
+        itemsize=problem.itemsize,
+        out=Access("out", tuple(axis.name for axis in problem.stage.axes)),
+        inputs=tuple(_access(name, factors) for name, factors in inputs if factors),
+    )
+    if not problem.tiled:
+        return nest
+    rows, vectors, lanes = (int(config[name]) for name in ("rows", "vectors", "lanes"))
+    tile = {"rows": rows, "columns": vectors * lanes, "depth": 1}
+    blocks, tiles, inside = [], [], []
+    order = str(config["order"]).split()
+    for group in (name for name in order if name in axis_of):
+        axis, unit = axis_of[group], tile[group]
+        size = int(config[f"{group[:-1] if group != 'depth' else group}_block"])
+        nest = split(nest, axis, -(-size // unit) * unit, f"{axis}_block")
+        blocks.append(f"{axis}_block")
+        if group != "depth":
+            nest = split(nest, axis, unit, f"{axis}_tile")
+    if "columns" in axis_of:
+        nest = split(nest, axis_of["columns"], lanes, f"{axis_of['columns']}_vector")
+    inner = str(config["inner"])
+    for group in ("columns" if inner == "rows" else "rows", inner):
+        tiles += [f"{axis_of[group]}_tile"] if group in axis_of else []
+    for group, names in (("depth", ("",)), ("rows", ("",)), ("columns", ("_vector", ""))):
+        inside += [f"{axis_of[group]}{suffix}" for suffix in names] if group in axis_of else []
+    nest = reorder(nest, (*outer, *blocks, *tiles, *inside))
+    for group in ("rows", "columns"):
+        for name in inside:
+            if group in axis_of and name.startswith(axis_of[group]) and nest.loops[nest.position(name)].axis == axis_of[group]:
+                nest = unroll(nest, name)
+    if "columns" in axis_of:
+        nest = vectorize(nest, axis_of["columns"])
+    for name, factors, group in (("left", contraction.left, "rows"), ("right", contraction.right, "columns")):
+        if factors and config[f"pack_{name}"] and group in axis_of and "depth" in axis_of:
+            needed = [f"{axis_of[part]}_block" for part in (group, "depth")]
+            within = max(needed, key=nest.position)
+            nest = pack(nest, name, within=within, axis=axis_of[group], panel=tile[group])
+    if "depth" in axis_of:
+        nest = prefetch(accumulate(nest, axis_of["depth"]), int(config["prefetch"]))
+    return _parallel(nest, problem, axis_of, tile, str(config["parallel"]))
+
+
+def _parallel(nest: LoopNest, problem: Problem, axis_of: dict[str, str], tile: dict[str, int], grid: str) -> LoopNest:
+    """Cut the output into as many slices as there are tasks, each of whole tiles."""
+    if grid == "batch":
+        return parallel(nest, nest.loops[0].name, tasks=problem.threads, unit=1)
+    for group, tasks in zip(("columns", "rows"), reversed([int(part) for part in grid.split("x")]), strict=True):
+        if tasks > 1 and group in axis_of:
+            nest = parallel(nest, f"{axis_of[group]}_tile", tasks=tasks, unit=tile[group])
+    return nest

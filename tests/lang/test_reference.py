@@ -1,0 +1,243 @@
+"""The reference against formulas in NumPy, in float64 and, for the error bound, in float32."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from autotune.errors import ShapeError
+from autotune.lang import (
+    FUNCTIONS,
+    Axis,
+    Constant,
+    Expr,
+    Extent,
+    Kernel,
+    Output,
+    Parameter,
+    Read,
+    Reduce,
+    ScalarSpec,
+    TensorSpec,
+    equal,
+    exp,
+    greater,
+    log,
+    maximum,
+    minimum,
+    reference,
+    relu,
+    sigmoid,
+    sign,
+    sqrt,
+    tanh,
+)
+from autotune.lang import sum as total
+from autotune.lang.conditioning import JUMPS, MAGNITUDES
+
+Array = NDArray[Any]
+I, J, K, L = (Axis(name, extent) for name, extent in ("im", "jn", "kk", "ll"))  # noqa: E741  # the usual names
+SPECS: dict[str, TensorSpec | ScalarSpec] = {
+    "a": TensorSpec("a", ("m", "k")),
+    "b": TensorSpec("b", ("k", "n")),
+    "c": TensorSpec("c", ("n", "l")),
+    "s": ScalarSpec("s"),
+}
+EXTENTS = {"m": 7, "k": 40, "n": 5, "l": 30}
+A, B, C, S = Read("a", (I, K)), Read("b", (K, J)), Read("c", (J, L)), Parameter("s")
+PRODUCT = total(A * B, K)
+
+
+def kernel_of(expr: Expr, axes: tuple[Axis, ...] | None = None) -> Kernel:
+    """A kernel with all inputs of SPECS; of a derived direction, whose inputs need not all be read."""
+    return Kernel("f", tuple(SPECS.values()), (Output("out", expr.axes if axes is None else axes, expr),), "vjp:x")
+
+
+def arguments_of(rng: np.random.Generator, dtype: str = "float64", **extents: int) -> dict[str, Array]:
+    sizes = EXTENTS | extents
+    return {
+        name: np.asarray(rng.standard_normal([sizes[extent] for extent in spec.extents])).astype(dtype)
+        for name, spec in SPECS.items()
+    }
+
+
+def numpy_sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+# Expression, and the same in NumPy, which computes it in the dtype of the arguments.
+FORMULAS: list[tuple[Expr, Callable[..., Array]]] = [
+    (PRODUCT, lambda a, b, **_: a @ b),
+    (S * PRODUCT + 1, lambda a, b, s, **_: s * (a @ b) + 1),
+    (total(A * B * C, (J, L)), lambda a, b, c, **_: np.einsum("ik,kj,jl->ik", a, b, c)),
+    (total(A * total(B * total(C, L), J), K), lambda a, b, c, **_: a @ (b @ c.sum(axis=1))),
+    (total(A * (B - S) / (1 + A * A), K), lambda a, b, s, **_: (a / (1 + a * a)) @ (b - s)),
+    (total((A - B) ** 2, K), lambda a, b, **_: ((a[:, :, None] - b[None]) ** 2).sum(axis=1)),
+    (tanh(PRODUCT), lambda a, b, **_: np.tanh(a @ b)),
+    (total(tanh(PRODUCT) * C, J), lambda a, b, c, **_: np.tanh(a @ b) @ c),
+    (total(sigmoid(PRODUCT) * PRODUCT, J), lambda a, b, **_: (numpy_sigmoid(a @ b) * (a @ b)).sum(axis=1)),
+    (relu(PRODUCT) - abs(PRODUCT), lambda a, b, **_: np.maximum(a @ b, 0) - abs(a @ b)),
+    (PRODUCT * PRODUCT * PRODUCT, lambda a, b, **_: (a @ b) ** 3),
+    (PRODUCT**3, lambda a, b, **_: (a @ b) ** 3),
+    ((1 + PRODUCT**2) ** -1.5, lambda a, b, **_: (1 + (a @ b) ** 2) ** -1.5),
+    (exp(A) / total(exp(A), K), lambda a, **_: np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)),
+    (log(total(exp(A), K)), lambda a, **_: np.log(np.exp(a).sum(axis=1))),
+    (sqrt(total(A**2, K)) - S, lambda a, s, **_: np.sqrt((a**2).sum(axis=1)) - s),
+    (maximum(PRODUCT, S) * minimum(PRODUCT, 1), lambda a, b, s, **_: np.maximum(a @ b, s) * np.minimum(a @ b, 1)),
+    (greater(PRODUCT, 0) * PRODUCT, lambda a, b, **_: (a @ b > 0) * (a @ b)),
+    (sign(A) + equal(A, S), lambda a, s, **_: np.sign(a) + (a == s)),
+    (-A * Extent("k"), lambda a, **_: -a * a.dtype.type(a.shape[1])),
+]
+IDS = [str(expr) for expr, _ in FORMULAS]
+
+
+@pytest.mark.parametrize(("expr", "formula"), FORMULAS, ids=IDS)
+def test_evaluation_is_that_of_the_formula(expr: Expr, formula: Callable[..., Array]) -> None:
+    arguments = arguments_of(np.random.default_rng(1))
+    expected = formula(**arguments)
+    result = reference.evaluate(kernel_of(expr), arguments)["out"]
+    assert result.dtype == np.float64
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-12 * abs(expected).max())
+
+
+@pytest.mark.parametrize(("expr", "formula"), FORMULAS, ids=IDS)
+@pytest.mark.parametrize("seed", [2, 3])
+def test_float32_stays_within_the_error_bound(expr: Expr, formula: Callable[..., Array], seed: int) -> None:
+    arguments = arguments_of(np.random.default_rng(seed), "float32")
+    kernel = kernel_of(expr)
+    exact = reference.evaluate(kernel, arguments)["out"]
+    bound = reference.error_bound(kernel, arguments, "float32")["out"]
+    error = abs(formula(**arguments).astype(np.float64) - exact)
+    assert formula(**arguments).dtype == np.float32
+    assert (error <= bound).all()
+    assert np.median(bound) <= 1e-3 * np.median(reference.magnitude(kernel, arguments)["out"])
+
+
+@pytest.mark.parametrize("expr", [PRODUCT, tanh(S * 0.05 * PRODUCT), total(C * tanh(PRODUCT / 8), J)], ids=str)
+def test_error_bound_catches_a_forgotten_term(expr: Expr) -> None:
+    arguments = arguments_of(np.random.default_rng(4), "float32")
+    kernel = kernel_of(expr)
+    forgotten = {**arguments, "a": arguments["a"].copy()}
+    forgotten["a"][:, -1] = 0
+    error = abs(reference.evaluate(kernel, forgotten)["out"] - reference.evaluate(kernel, arguments)["out"])
+    assert np.mean(error > reference.error_bound(kernel, arguments, "float32")["out"]) > 0.95
+
+
+def test_bound_of_a_sum_of_products_is_gate_g4() -> None:
+    arguments = arguments_of(np.random.default_rng(5))
+    magnitude = abs(arguments["a"]) @ abs(arguments["b"])
+    np.testing.assert_allclose(reference.magnitude(kernel_of(PRODUCT), arguments)["out"], magnitude, rtol=1e-14)
+    for dtype in ("float32", "float64"):
+        expected = 4 * np.finfo(dtype).eps * (math.sqrt(EXTENTS["k"]) + 4) * magnitude
+        np.testing.assert_allclose(reference.error_bound(kernel_of(PRODUCT), arguments, dtype)["out"], expected)
+
+
+def test_magnitude_takes_away_signs() -> None:
+    arguments = arguments_of(np.random.default_rng(6))
+    expr = total(-A * (B - S) * 2, K)
+    a, b, s = (abs(arguments[name]) for name in "abs")
+    np.testing.assert_allclose(reference.magnitude(kernel_of(expr), arguments)["out"], 2 * a @ (b + s), rtol=1e-14)
+
+
+def test_a_value_that_may_jump_is_allowed_to() -> None:
+    """A computed sum that is exactly 0 may come out on either side of 0."""
+    kernel = kernel_of(greater(total(A, K), 0))
+    zeros: dict[str, Array] = {**arguments_of(np.random.default_rng(7), "float32"), "a": np.zeros((7, 40), np.float32)}
+    zeros["a"][:, 0], zeros["a"][:, 1] = 1, -1
+    assert (reference.error_bound(kernel, zeros, "float32")["out"] >= 1).all()
+    assert (reference.error_bound(kernel, {**zeros, "a": zeros["a"] + 1}, "float32")["out"] < 1e-4).all()
+
+
+def test_reads_are_exact_so_that_they_do_not_jump() -> None:
+    arguments: dict[str, Array] = {**arguments_of(np.random.default_rng(8)), "a": np.zeros((7, 40))}
+    assert (reference.error_bound(kernel_of(greater(A, Constant(0.0))), arguments, "float32")["out"] < 1e-4).all()
+
+
+def test_every_function_has_a_rule() -> None:
+    assert set(MAGNITUDES) | set(JUMPS) == set(FUNCTIONS)
+
+
+def test_the_output_is_a_new_array_of_its_own_axes() -> None:
+    arguments = arguments_of(np.random.default_rng(9))
+    result = reference.evaluate(kernel_of(A, (K, J, I)), arguments)["out"]
+    assert result.flags.c_contiguous
+    assert not np.shares_memory(result, arguments["a"])
+    np.testing.assert_array_equal(result, np.broadcast_to(arguments["a"].T[:, None, :], (40, 5, 7)))
+
+
+def test_zero_extents() -> None:
+    rng = np.random.default_rng(10)
+    assert reference.evaluate(kernel_of(PRODUCT), arguments_of(rng, m=0))["out"].shape == (0, 5)
+    for expr in (PRODUCT, S * PRODUCT, total(A * B * C, (K, J, L))):
+        arguments: dict[str, Array] = {**arguments_of(rng, k=0), "s": np.asarray(np.inf)}
+        result = reference.evaluate(kernel_of(expr), arguments)["out"]
+        expected = np.inf * 0 if expr == S * PRODUCT else 0.0
+        np.testing.assert_array_equal(result, np.full_like(result, expected))
+        assert (reference.error_bound(kernel_of(PRODUCT), arguments, "float32")["out"] <= 1e-40).all()
+
+
+def test_a_sum_over_nothing_is_zero_even_times_infinity() -> None:
+    arguments: dict[str, Array] = {**arguments_of(np.random.default_rng(11), k=0), "s": np.asarray(np.inf)}
+    assert (reference.evaluate(kernel_of(total(A * S, K)), arguments)["out"] == 0).all()
+
+
+def test_infinity_and_nan_propagate_without_warnings() -> None:
+    arguments = arguments_of(np.random.default_rng(12))
+    arguments["a"][0, 0], arguments["a"][1, 0] = np.inf, np.nan
+    with np.errstate(invalid="ignore"):
+        expected = arguments["a"] @ arguments["b"]
+    result = reference.evaluate(kernel_of(PRODUCT), arguments)["out"]
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(result), np.isinf(expected))
+    assert not np.isfinite(reference.evaluate(kernel_of(log(A) / (A - A)), arguments)["out"]).any()
+    assert not np.isfinite(reference.error_bound(kernel_of(PRODUCT), arguments, "float32")["out"][:2]).any()
+
+
+def test_sigmoid_far_out() -> None:
+    arguments = arguments_of(np.random.default_rng(13))
+    arguments["a"][0, :3] = -1000, 1000, -700
+    result = reference.evaluate(kernel_of(sigmoid(A)), arguments)["out"]
+    np.testing.assert_allclose(result[0, :3], [0, 1, math.exp(-700)], rtol=1e-13)
+
+
+def test_arguments_are_checked() -> None:
+    arguments = arguments_of(np.random.default_rng(14))
+    with pytest.raises(ShapeError, match="kernel f: extent k is 40 in a"):
+        reference.evaluate(kernel_of(PRODUCT), {**arguments, "b": arguments["c"]})
+    del arguments["s"]
+    with pytest.raises(ShapeError, match="kernel f: scalar s is missing"):
+        reference.evaluate(kernel_of(PRODUCT), arguments)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=150)
+def test_sums_of_products_are_those_of_einsum(data: st.DataObject) -> None:
+    """Two to four operands over any of four axes, in any order, to any of the axes."""
+    axes, sizes = "ijkl", {"i": 2, "j": 3, "k": 4, "l": 5}
+    subscripts = data.draw(
+        st.lists(
+            st.permutations(axes).flatmap(lambda p: st.integers(1, 3).map(lambda n: p[:n])), min_size=2, max_size=4
+        )
+    )
+    used = sorted({axis for subscript in subscripts for axis in subscript})
+    order = data.draw(st.permutations(used))
+    result = order[: data.draw(st.integers(0, len(order) - 1))]
+    specs = [TensorSpec(f"x{n}", tuple(subscript)) for n, subscript in enumerate(subscripts)]
+    reads = [Read(spec.name, tuple(Axis(name, name) for name in spec.extents)) for spec in specs]
+    body: Expr = reads[0]
+    for read in reads[1:]:
+        body = body * read
+    over = tuple(Axis(name, name) for name in used if name not in result)
+    expr = Reduce("sum", body, over)
+    kernel = Kernel("f", tuple(specs), (Output("out", tuple(Axis(name, name) for name in result), expr),))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    arguments = {spec.name: rng.standard_normal([sizes[extent] for extent in spec.extents]) for spec in specs}
+    expected = np.einsum(f"{','.join(map(''.join, subscripts))}->{''.join(result)}", *arguments.values())
+    bound = reference.error_bound(kernel, arguments, "float64")["out"]
+    assert (abs(reference.evaluate(kernel, arguments)["out"] - expected) <= bound).all()
