@@ -1,1 +1,69 @@
-"""autotune."""
+"""Numerical kernels written once in index notation, with gradients, tuned by measurement to the machine they run on.
+
+For example::
+
+    import autotune as at
+
+    @at.kernel
+    def matmul(a: at.Tensor["m", "k"], b: at.Tensor["k", "n"]):
+        i, k = at.axes(a)
+        _, j = at.axes(b)
+        return at.output[i, j](at.sum(a[i, k] * b[k, j], over=k))
+
+    c = matmul(a, b)                          # tuned if known, nearest tuned shape if not, a safe default otherwise
+    c, pullback = at.vjp(matmul, a, b)        # as jax.vjp
+    a_bar, b_bar = pullback(c_bar)
+    matmul.tune(m=1024, n=1024, k=1024)
+"""
+
+from autotune.__about__ import __version__
+from autotune.errors import AutotuneError
+from autotune.lang import (
+    Scalar,
+    Tensor,
+    abs,  # noqa: A004  # at.abs, as in NumPy and JAX
+    axes,
+    axis,
+    equal,
+    exp,
+    greater,
+    log,
+    maximum,
+    minimum,
+    output,
+    pow,  # noqa: A004
+    relu,
+    sigmoid,
+    sign,
+    sqrt,
+    sum,  # noqa: A004
+    tanh,
+)
+from autotune.runtime import TunedKernel, kernel, vjp
+
+__all__ = [
+    "AutotuneError",
+    "Scalar",
+    "Tensor",
+    "TunedKernel",
+    "__version__",
+    "abs",
+    "axes",
+    "axis",
+    "equal",
+    "exp",
+    "greater",
+    "kernel",
+    "log",
+    "maximum",
+    "minimum",
+    "output",
+    "pow",
+    "relu",
+    "sigmoid",
+    "sign",
+    "sqrt",
+    "sum",
+    "tanh",
+    "vjp",
+]

@@ -1,7 +1,7 @@
 """Derivatives of the pointwise functions: one table, one rule a line.
 
 A rule takes the function's value y and its operands and gives the partial derivative by each operand, in terms of y
-where that spares a second evaluation. At kinks the table follows JAX and PyTorch's amax: maximum and minimum split
+where that spares a second evaluation, and as a product where parts of it may leave a sum. At kinks the table follows JAX and PyTorch's amax: maximum and minimum split
 evenly between equal operands; relu'(0) = 0; abs'(0) = 0.
 """
 
@@ -21,7 +21,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "add": lambda *_: (1, 1),
         "sub": lambda *_: (1, -1),
         "mul": lambda _, u, v: (v, u),
-        "div": lambda y, _, v: (1 / v, -(y / v)),
+        "div": lambda y, _, v: (1 / v, -y * (1 / v)),
         "neg": lambda *_: (-1,),
         "pow": lambda _, u, p: (p.value * power(u, p.value - 1), 0),
         "maximum": lambda _, u, v: (greater(u, v) + 0.5 * equal(u, v), greater(v, u) + 0.5 * equal(u, v)),

@@ -93,7 +93,7 @@ def sum_over(expr: Expr, axes: Collection[Axis]) -> Expr:
     present = tuple(axis for axis in axes if axis in expr.axes)
     counts = Monomial(1.0, tuple(Extent(axis.extent) for axis in axes if axis not in expr.axes))
     outside, inside = Monomial.of(expr).split(present)
-    return (outside * counts * Monomial.of(_reduced(inside.expr(), present))).expr()
+    return (counts * outside * Monomial.of(_reduced(inside.expr(), present))).expr()
 
 
 def _reduced(expr: Expr, axes: tuple[Axis, ...]) -> Expr:

@@ -20,7 +20,11 @@ from autotune.templates import Schedule, Scheduled, template_for
 
 @dataclass(frozen=True)
 class Source:
-    """A generated module: its text, the digest of the text, and the file name stem that says what it is."""
+    """A generated module: its text, and the file name stem that says what it is.
+
+    `digest` covers everything but the header, which names the workload: extents are run-time values, so workloads that
+    differ in them alone share a module.
+    """
 
     text: str
     digest: str
@@ -38,20 +42,22 @@ def generator_version() -> str:
 def generate(workload: Workload, config: Config, machine: Machine) -> Source:
     """The module that runs `config`; raises ConfigError where the config is not in the workload's space."""
     schedule = template_for(workload).schedule(workload, config, machine)
+    body = str(_module(workload, config, schedule))
+    digest = hashlib.sha256(f"{generator_version()}\n{body}".encode()).hexdigest()
+    stem = f"{workload.kernel.name}_{workload.kernel.direction}".replace(":", "_").replace("/", "_")
+    return Source(f"{_header(workload, config, schedule)}\n{body}\n", digest, f"{stem}_{digest[:16]}")
+
+
+def _module(workload: Workload, config: Config, schedule: Schedule) -> Lines:
     lines = Lines()
-    _header(lines, workload, config, schedule)
     _imports(lines, schedule)
     _constants(lines, workload, config, schedule)
     single = len(schedule) == 1 and _tasks(schedule[0], config) == 1  # one function compiles faster than two
     if not single:
         for scheduled in schedule:
             _stage_function(lines, scheduled, config)
-    _kernel_function(lines, workload, config, schedule, single)
-    text = f"{lines}\n"
-    kernel = workload.kernel
-    stem = f"{kernel.name}_{kernel.direction}".replace(":", "_").replace("/", "_")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Source(text, digest, f"{stem}_{digest[:16]}")
+    _kernel_function(lines, workload, config, schedule, single=single)
+    return lines
 
 
 def _tiled(scheduled: Scheduled, config: Config, label: str = "") -> Tiled | None:
@@ -63,16 +69,18 @@ def _tasks(scheduled: Scheduled, config: Config) -> int:
     return tiled.tasks if tiled else 1
 
 
-def _header(lines: Lines, workload: Workload, config: Config, schedule: Schedule) -> None:
+def _header(workload: Workload, config: Config, schedule: Schedule) -> Lines:
+    lines = Lines()
     lines.add(f'"""{workload.kernel.signature()}', "")
     lines.add(*workload.kernel.definition().splitlines(), "")
-    lines.add(f"workload: {workload.describe()}")
+    lines.add(f"first written for: {workload.describe()}")
     lines.add(f"config: {json.dumps(config)}")
     lines.add(f"written by: autotune {generator_version()}")
     for scheduled in schedule:
         lines.add("", f"Loop nest of {scheduled.stage.name}:", "")
         lines.add(*(f"    {line}" for line in str(scheduled.nest).splitlines()))
     lines.add('"""', "")
+    return lines
 
 
 def _imports(lines: Lines, schedule: Schedule) -> None:
@@ -87,17 +95,34 @@ def _imports(lines: Lines, schedule: Schedule) -> None:
 
 def _constants(lines: Lines, workload: Workload, config: Config, schedule: Schedule) -> None:
     tiled = [entry for scheduled in schedule if (entry := _tiled(scheduled, config))]
-    inputs = {spec.name for spec in workload.kernel.inputs} | {workload.kernel.output.name}
-    required = {name: axis for entry in tiled for name, axis in unit_strides(entry).items() if name in inputs}
-    output = workload.kernel.output
-    if output.axes:
-        required[output.name] = len(output.axes) - 1
     lines.add(f"REAL = types.{workload.dtype}")
     lines.add(f"ITEMSIZE = {workload.itemsize}")
     lines.add(f"SCRATCH = {max((entry.scratch * entry.tasks for entry in tiled), default=0)}  # elements")
-    lines.add(f"UNIT_STRIDE = {required!r}  # tensors and the dimension in which their elements must be neighbours")
     lines.add(f"CONFIG = {config!r}")
     lines.add('OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc"}}')
+
+
+def _unit_strides(workload: Workload, schedule: Schedule, config: Config) -> dict[str, int]:
+    """Arguments of the kernel and the dimension in which their elements must be neighbours."""
+    tiled = [entry for scheduled in schedule if (entry := _tiled(scheduled, config))]
+    inputs = {spec.name for spec in workload.kernel.inputs} | {workload.kernel.output.name}
+    required = {name: axis for entry in tiled for name, axis in unit_strides(entry).items() if name in inputs}
+    output = workload.kernel.output
+    return required | ({output.name: len(output.axes) - 1} if output.axes else {})
+
+
+def _refuse_strides(lines: Lines, workload: Workload, schedule: Schedule, config: Config) -> None:
+    """Return the number of the first argument whose strides the schedule cannot walk, before anything is written."""
+    required = _unit_strides(workload, schedule, config)
+    for position, spec in enumerate((*workload.kernel.inputs, workload.kernel.output), start=1):
+        name, rank = array(spec.name), len(spec.extents)
+        tests = [
+            f"{name}.strides[{axis}] != ITEMSIZE" if required.get(spec.name) == axis else f"{name}.strides[{axis}] % ITEMSIZE"
+            for axis in range(rank)
+        ]
+        if tests:
+            with lines.block(f"if {' or '.join(tests)}:"):
+                lines.add(f"return {position}")
 
 
 def _tile_names(lines: Lines, tiled: Tiled) -> None:
@@ -135,11 +160,11 @@ def _signature(workload: Workload) -> str:
         for spec in workload.kernel.inputs
     ]
     rank = len(workload.kernel.output.axes)
-    return f'types.void({", ".join([*kinds, f"""types.Array(REAL, {rank}, "A")""", """types.Array(REAL, 1, "C")"""])})'
+    return f'types.int64({", ".join([*kinds, f"""types.Array(REAL, {rank}, "A")""", """types.Array(REAL, 1, "C")"""])})'
 
 
 def _kernel_function(
-    lines: Lines, workload: Workload, config: Config, schedule: Schedule, single: bool
+    lines: Lines, workload: Workload, config: Config, schedule: Schedule, *, single: bool
 ) -> None:
     kernel = workload.kernel
     parallel = any(_tasks(scheduled, config) > 1 for scheduled in schedule)
@@ -151,9 +176,12 @@ def _kernel_function(
     lines.add(f"@njit(SIGNATURE, cache=True, parallel={parallel}, **OPTIONS)")
     parameters = (*arguments(kernel), array(kernel.output.name), "scratch")
     with lines.block(f"def kernel({', '.join(parameters)}):"):
+        lines.add('"""Compute the output and return 0, or the number of an argument that must be copied to C order first."""')
+        _refuse_strides(lines, workload, schedule, config)
         _extents(lines, workload, schedule)
         if single:
             _body(lines, schedule[0], tiled)
+            lines.add("return 0")
             return
         for scheduled in schedule:
             stage = scheduled.stage
@@ -166,6 +194,7 @@ def _kernel_function(
                     lines.add(f"compute_{stage.name}({inputs}, task)")
             else:
                 lines.add(f"compute_{stage.name}({inputs}, 0)")
+        lines.add("return 0")
 
 
 def _extents(lines: Lines, workload: Workload, schedule: Schedule) -> None:

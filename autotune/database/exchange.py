@@ -6,7 +6,7 @@ and the interval of their ratio.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from autotune.database import canonical
@@ -35,20 +35,14 @@ class Rejection:
     reason: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class ImportReport:
-    """What became of the lines of an import; `rejections` explains the first hundred of the `rejected` lines."""
+    """What became of the lines of an import; `rejections` explains the first of the `rejected` ones."""
 
-    added: int = 0
-    already_there: int = 0
-    rejected: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def reject(self, rejection: Rejection) -> None:
-        """Counts a line that was not taken."""
-        self.rejected += 1
-        if len(self.rejections) < 100:
-            self.rejections.append(rejection)
+    added: int
+    already_there: int
+    rejected: int
+    rejections: tuple[Rejection, ...]
 
 
 def line_of(entry: Entry) -> str:

@@ -24,7 +24,8 @@ _ADVICE = {
 def explain(error: BaseException, place: str) -> DatabaseError:
     """The error of SQLite, of the operating system or of a server's driver as one that names the place and a remedy."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    code = getattr(error, "sqlite_errorcode", None)
+    # The driver fails like this on a message of SQLite's that quotes damaged text.
+    code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else getattr(error, "sqlite_errorcode", None)
     advice = None if code is None else _ADVICE.get(code & 0xFF)  # the low byte is the kind, the rest details
     return DatabaseError(f"database {place} {advice} ({said})" if advice else f"database {place}: {said}")
 
@@ -34,5 +35,5 @@ def reporting(place: str) -> Iterator[None]:
     """Turns errors of SQLite and of the operating system into `DatabaseError`."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise explain(error, place) from error

@@ -63,9 +63,9 @@ def config(value: object) -> "Config":
     return knobs
 
 
-def stored_config(written: str, digest: str) -> "Config":
+def stored_config(written: object, digest: object) -> "Config":
     """The config of a row, if its digest bears it out: a flipped digit would be another, unproven config."""
-    if canonical.digest(written) != digest:
+    if canonical.digest(text(written, where="a config")) != digest:
         message = "the config does not match its digest"
         raise FormatError(message)
     return config(canonical.loads(written))

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+from sqlalchemy import Connection, Engine, column, delete, false, inspect, select, table, text
 
 from autotune.database.engine import writer
 from autotune.database.revision import HEAD, VERSION_TABLE, check_current, check_known
@@ -42,6 +42,13 @@ def upgrade(engine: Engine, place: str, *, lock_timeout: float) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         _run_alembic(connection)
+
+
+def check_writable(engine: Engine) -> None:
+    """Fails as a writer would, without a change: SQLite opens a file without write permission and says nothing."""
+    with writer(engine).connect() as connection:
+        connection.execute(delete(table(VERSION_TABLE)).where(false()))
+        connection.rollback()
 
 
 def _revision(connection: Connection) -> str | None:

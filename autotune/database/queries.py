@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import aliased
 
 from autotune.database.models import MachineRow, MeasurementRow, WinnerRow, WorkloadRow
@@ -31,11 +31,12 @@ def winners() -> Statement:
 def winner_counts() -> ColumnElement[bool]:
     """Whether a winner is the one that counts: none of the same workload and machine was proven later."""
     newer = aliased(WinnerRow)
-    return ~exists().where(
+    later = select(newer.id).where(
         newer.workload_id == WinnerRow.workload_id,
         newer.machine_id == WinnerRow.machine_id,
         tuple_(newer.proven, newer.digest) > tuple_(WinnerRow.proven, WinnerRow.digest),
     )
+    return ~later.exists()
 
 
 def workload_is(*, kernel: str | None, direction: str | None, **parts: str | int | None) -> list[ColumnElement[bool]]:

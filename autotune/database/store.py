@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PAGE = 1000  # rows read or written at a time: bounds memory, and how long a reader or a writer holds the database
-_REJECTIONS_KEPT = 100
+_EXPLAINED = 100  # rejected lines that a report explains
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class Database:
         if location.path is not None:
             location.path.parent.mkdir(parents=True, exist_ok=True)
         migrate.upgrade(self.engine, self.place, lock_timeout=lock_timeout)
-        with self._writer.connect() as connection, connection.begin() as transaction:
-            transaction.rollback()  # SQLite opens a file without write permission, and says so only here
+        migrate.check_writable(self.engine)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -219,24 +218,23 @@ class Database:
 
         Stored in pages as it goes, so that an import that was stopped can be run again.
         """
-        return self._import(_read(number, line) for number, line in enumerate(lines, start=1) if line.strip())
+        return self._import(_row(number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
     def merge(self, other: "Database") -> ImportReport:
         """Adds every measurement and winner of another database; lines are counted as its export would have them."""
-        return self._import(_checked(number, entry) for number, entry in enumerate(other._entries(), start=1))
+        return self._import(_row(number, entry) for number, entry in enumerate(other._entries(), start=1))
 
     def _import(self, rows: Iterator[Row | Rejection]) -> ImportReport:
-        report = ImportReport()
+        added = there = rejected = 0
+        explained: list[Rejection] = []
         while page := list(islice(rows, _PAGE)):
             good = [row for row in page if isinstance(row, Row)]
+            bad = [row for row in page if isinstance(row, Rejection)]
             with self._writing() as connection:
-                added = insert(connection, good)
-            report.added += added
-            report.already_there += len(good) - added
-            for row in page:
-                if isinstance(row, Rejection):
-                    report.reject(row)
-        return report
+                new = insert(connection, good)
+            added, there, rejected = added + new, there + len(good) - new, rejected + len(bad)
+            explained += bad[: _EXPLAINED - len(explained)]
+        return ImportReport(added, there, rejected, tuple(explained))
 
     def _entries(self) -> Iterator[Entry]:
         rows = self._all(select(MachineRow.__table__))
@@ -310,16 +308,9 @@ def _description(row: Values) -> Mapping[str, Any]:
     return mapping(canonical.loads(row["description"]), where="a machine")
 
 
-def _read(number: int, line: str | bytes) -> Row | Rejection:
+def _row(number: int, source: Entry | str | bytes) -> Row | Rejection:
     try:
-        return row_of(entry_of(line))
-    except FormatError as error:
-        return Rejection(number, str(error))
-
-
-def _checked(number: int, entry: Entry) -> Row | Rejection:
-    try:
-        return row_of(entry)
+        return row_of(source if isinstance(source, Entry) else entry_of(source))
     except FormatError as error:
         return Rejection(number, str(error))
 

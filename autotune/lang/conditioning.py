@@ -51,7 +51,7 @@ class Precision:
 
     def represents(self, value: float) -> bool:
         """Whether `value` has few enough digits to be in the type."""
-        return self.epsilon == 0.0 or (frexp(value)[0] / self.epsilon).is_integer()
+        return self.epsilon == 0.0 or (2.0 * frexp(value)[0] / self.epsilon).is_integer()
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,9 @@ from autotune.settings import cache_directory, thread_count
 
 FORMAT = 1
 MEMORY = "memory"
-# One repetition of a probe. Machines are shared: short ones fall between the time slices of other programs. Several
-# threads start 0.1 ms apart, which must stay small beside it.
-PIECE_SECONDS = 4e-3
-SHARED_PIECE_SECONDS = 10e-3
+# One repetition of a probe. Machines are shared: short ones fall between the time slices of other programs.
+PIECE_SECONDS = 1e-3
+PIECES = 4
 SECONDS = 1.2
 LARGEST_BUFFER = 512 * 1024 * 1024
 K = TypeVar("K", bound=Hashable)
@@ -137,9 +136,9 @@ def working_sets(machine: Machine) -> dict[str, int]:
 
 
 def _repetition(probe: Probe, threads: int) -> Callable[[], float]:
-    """A function that runs the probe once, for some milliseconds, and gives its rate."""
-    rounds = probe.rounds_for(PIECE_SECONDS if threads == 1 else SHARED_PIECE_SECONDS)
-    return lambda: probe.rate(rounds, threads)
+    """A function that runs the probe for some milliseconds and gives its best rate."""
+    rounds = probe.rounds_for(PIECE_SECONDS)
+    return lambda: probe.peak(rounds, threads, repetitions=PIECES)
 
 
 def _best_rates(repetitions: Mapping[K, Callable[[], float]], seconds: float) -> dict[K, float]:

@@ -4,17 +4,12 @@ A probe runs a given number of rounds of fixed work and is called through ctypes
 already in the shape wanted: no optimisation passes run, only LLVM's code generator.
 """
 
-import contextlib
 import ctypes
 import math
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +17,7 @@ import numpy as np
 from autotune.errors import DtypeError
 from autotune.machine.description import Machine
 from autotune.machine.detection import detect
-from autotune.machine.linux import siblings
+from autotune.machine.threads import places, together
 
 if TYPE_CHECKING:
     from llvmlite.binding import ExecutionEngine
@@ -47,25 +42,27 @@ class Probe:
 
     def rate(self, rounds: int, threads: int = 1) -> float:
         """Work per second of `threads` threads that each do `rounds`, from the first start to the last end."""
-        if threads == 1:
-            return rounds * self.work / self.seconds(rounds)
-        barrier = threading.Barrier(threads)
-        spans: list[tuple[int, int]] = []
 
-        def run(cpu: int | None) -> None:
-            pin(cpu)
-            barrier.wait()
+        def span() -> tuple[int, int]:
             start = time.perf_counter_ns()
             self.function(rounds)
-            spans.append((start, time.perf_counter_ns()))
+            return start, time.perf_counter_ns()
 
-        workers = [threading.Thread(target=run, args=(cpu,)) for cpu in _places(threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        spans = together(span, threads)
         elapsed = max(end for _, end in spans) - min(start for start, _ in spans)
         return threads * rounds * self.work / (elapsed * 1e-9)
+
+    def peak(self, rounds: int, threads: int = 1, *, repetitions: int = 1) -> float:
+        """Work per second of `threads` threads at their best, each on a core of its own as far as there are any.
+
+        The best of each thread is added up. What all reach at one moment is less wherever other programs run: it was a
+        quarter of it on two cores with five programs.
+        """
+
+        def best() -> float:
+            return min(self.seconds(rounds) for _ in range(repetitions))
+
+        return sum(rounds * self.work / seconds for seconds in together(best, min(threads, len(places()))))
 
     def rounds_for(self, seconds: float) -> int:
         """Rounds that take about that long when nothing else runs (the best of three growing trials decides)."""
@@ -214,27 +211,6 @@ def read_ir(*, lanes: int, streams: int) -> str:
             "}",
         ]
     )
-
-
-def pin(cpu: int | None) -> None:
-    """Keep the calling thread on that CPU, where the system can do so; anywhere for None.
-
-    Threads that live for milliseconds are often started on one core and end before the kernel spreads them: two of
-    8 ms each took 16 ms on two free cores.
-    """
-    if cpu is not None and sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, {cpu})
-
-
-def _places(threads: int) -> list[int | None]:
-    """A CPU for each thread: another core for each as long as there are any; None beyond the CPUs there are."""
-    if sys.platform != "linux":
-        return [None] * threads
-    allowed = sorted(os.sched_getaffinity(0))
-    firsts = [cpu for cpu in allowed if cpu == min(siblings(Path("/"), cpu) & set(allowed), default=cpu)]
-    order: list[int | None] = [*firsts, *sorted(set(allowed) - set(firsts))]
-    return (order + [None] * threads)[:threads]
 
 
 def _compile(ir: str) -> int:

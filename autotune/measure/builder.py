@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from autotune.errors import UsageError
 from autotune.measure.measurement import Status
 from autotune.measure.memory import default_limit
-from autotune.measure.modules import build
 from autotune.measure.worker import Reply, Worker
 from autotune.settings import thread_count
 
@@ -30,11 +30,23 @@ class Build:
     seconds: float
 
 
+def compile_source(path: Path) -> float:
+    """Load a generated module, which compiles it and fills the cache on disk; gives the seconds it took."""
+    from autotune.codegen import load  # brings Numba, which only the child processes need
+
+    start = time.perf_counter()
+    load(path)
+    return time.perf_counter() - start
+
+
 class Builder:
     """A pool of processes that build sources; they import the compiler at once, before the first source is there."""
 
     def __init__(self, processes: int | None = None, *, timeout: float = 60.0, memory_limit: int | None = None) -> None:
         count = thread_count() if processes is None else processes
+        if count < 1:
+            message = f"a builder needs at least 1 process, not {count}"
+            raise UsageError(message)
         limit = default_limit(count) if memory_limit is None else memory_limit
         self._timeout = timeout
         self._workers = [Worker(preload=PRELOAD, memory_limit=limit) for _ in range(count)]
@@ -66,7 +78,7 @@ class Builder:
                 for worker in self._workers:
                     if queue and not worker.busy:
                         running[worker] = _Running(queue.popleft(), time.perf_counter())
-                        worker.submit(build, running[worker].path, timeout=self._timeout)
+                        worker.submit(compile_source, running[worker].path, timeout=self._timeout)
                 wait([worker.connection for worker in running], min(worker.seconds_left for worker in running))
                 for worker in list(running):
                     if (reply := worker.take()) is not None:

@@ -13,6 +13,8 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
+
 from autotune.measure.measurement import Status
 
 READY = "ready"
@@ -27,11 +29,12 @@ def main(pipe: int, parent: int, preload: tuple[str, ...], memory_limit: int | N
     os.set_inheritable(pipe, False)
     _die_with(parent)
     _volunteer_for_the_oom_killer()
-    _limit(memory_limit)
+    _forbid_core_files()
     faulthandler.enable()
     for name in preload:
         with contextlib.suppress(Exception):  # only a head start: the call that needs it raises it again, with its text
             importlib.import_module(name)
+    _limit(memory_limit)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone or wants no answer any more
         serve(Connection(pipe))
 
@@ -76,13 +79,19 @@ def _volunteer_for_the_oom_killer() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _limit(memory: int | None) -> None:
-    """No core files, and at most that many bytes of private memory.
-
-    RLIMIT_DATA rather than RLIMIT_AS: address space that is only reserved, as for stacks of threads, costs nothing.
-    """
+def _forbid_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if memory is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        bound = memory if most == resource.RLIM_INFINITY else min(memory, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (bound, most))
+
+
+def _limit(memory: int | None) -> None:
+    """Allow at most that many bytes of private memory beyond what is taken now.
+
+    Beyond, because a process that has imported NumPy has tens of megabytes for each core, nearly all of it never used.
+    RLIMIT_DATA rather than RLIMIT_AS, which counts what libraries and files map as well.
+    """
+    if memory is None:
+        return
+    taken = getattr(psutil.Process().memory_info(), "data", 0)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = taken + memory if most == resource.RLIM_INFINITY else min(taken + memory, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, most))

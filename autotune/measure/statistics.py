@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+Samples: TypeAlias = Sequence[float] | NDArray[np.float64]
 RESAMPLES = 2000
 
 
@@ -16,13 +18,13 @@ class Interval(NamedTuple):
     high: float
 
 
-def median_interval(samples: Sequence[float]) -> Interval:
+def median_interval(samples: Samples) -> Interval:
     """The 95 % confidence interval of the median, from order statistics; assumes nothing of the distribution.
 
     The number of samples below the median is binomial, here with its normal approximation (Conover, Practical
     Nonparametric Statistics, section 3.2). With five samples it reaches from the least to the greatest (94 %).
     """
-    if not samples:
+    if not len(samples):
         message = "an interval needs at least one sample"
         raise ValueError(message)
     ordered = sorted(samples)
@@ -31,20 +33,20 @@ def median_interval(samples: Sequence[float]) -> Interval:
     return Interval(ordered[rank], ordered[count - 1 - rank])
 
 
-def relative_precision(samples: Sequence[float]) -> float:
+def relative_precision(samples: Samples) -> float:
     """Half the width of the median's confidence interval over the median: 0.01 is plus or minus one per cent."""
     low, high = median_interval(samples)
     return (high - low) / 2 / float(np.median(samples))
 
 
-def ratio(new: Sequence[float], incumbent: Sequence[float]) -> float:
+def ratio(new: Samples, incumbent: Samples) -> float:
     """Median of `new` over median of `incumbent`: below 1 where `new` is faster."""
     return float(np.median(new) / np.median(incumbent))
 
 
 def ratio_interval(
-    new: Sequence[float],
-    incumbent: Sequence[float],
+    new: Samples,
+    incumbent: Samples,
     rng: np.random.Generator | int,
     *,
     level: float = 0.95,

@@ -45,8 +45,10 @@ def adaptive(call: Call, timing: Timing, *, stop_above: float = math.inf, clock:
     Two samples above `stop_above` seconds end it: one alone may be slow because something else ran just then.
     """
     start = clock()
-    calls = calls_per_sample(call, timing.sample_seconds, clock)
-    samples: list[float] = []
+    first = sample(call, 1, clock)
+    long = first >= timing.sample_seconds
+    calls = 1 if long else calls_per_sample(call, timing.sample_seconds, clock)
+    samples = [first] if long else []
     while not _enough(samples, (clock() - start) * 1e-9, timing):
         samples.append(sample(call, calls, clock))
         if len(samples) == 2 and min(samples) > stop_above:

@@ -11,7 +11,6 @@ import numpy as np
 
 from autotune.lang import ScalarSpec, reference
 from autotune.measure.measurement import Status
-from autotune.measure.modules import load
 from autotune.measure.timing import Call, Timed, Timing, adaptive, interleaved, no_garbage_collection
 from autotune.measure.verification import (
     Array,
@@ -84,8 +83,11 @@ class Subject:
         """Call it once with the output full of NaN and check all it did; gives the seconds of the call."""
         self.problem.output.array.fill(np.nan)
         start = time.perf_counter()
-        self.call()
+        refused = self.call()
         seconds = time.perf_counter() - start
+        if refused:
+            message = f"argument {refused} is refused although it lies in C order"
+            raise RuntimeError(message)
         self.check()
         return seconds
 
@@ -159,7 +161,7 @@ def problem_of(workload: "Workload") -> Problem:
 
 def load_subject(path: Path, workload: "Workload") -> Subject:
     """Load a candidate; its scratch array is full of NaN, so that what is read before it is written shows."""
-    from autotune.measure.modules import allocate_scratch
+    from autotune.codegen import allocate_scratch, load  # brings Numba, which only the child processes need
 
     problem = problem_of(workload)
     compiled = load(path)

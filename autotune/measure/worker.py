@@ -51,8 +51,8 @@ class Reply(Generic[T]):
 class Worker:
     """One child process, started when first needed and again after each death; never raises for what the child does.
 
-    `preload` names modules that the child imports before its first call. `memory_limit` bounds its private memory in
-    bytes. The child dies with this process, however that ends. Not for use from several threads at once.
+    `preload` names modules that the child imports before its first call; `memory_limit` bounds, in bytes, what it may
+    take beyond them. The child dies with this process, however that ends. Not for use from several threads at once.
     """
 
     def __init__(self, *, preload: tuple[str, ...] = (), memory_limit: int | None = None) -> None:

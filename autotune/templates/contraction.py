@@ -177,7 +177,7 @@ def _space(problem: Problem, machine: Machine) -> Space:
     rows, columns, depth = (problem.extent(group) for group in ("rows", "columns", "depth"))
     lanes = _lanes(machine, itemsize)
     first, second, last = (_cache_size(machine, level) for level in (1, 2, 3))
-    packable = (False, True)
+    one_left, one_right = (len(factors) == 1 for factors in (problem.contraction.left, problem.contraction.right))
     knobs = (
         Knob("rows", tuple(range(1, min(registers - 3, max(rows, 1)) + 1)), doc="rows of the register tile"),
         Knob("vectors", tuple(range(1, max(1, min(4, -(-columns // lanes[0]))) + 1)), doc="vectors in a row of the tile"),
@@ -187,8 +187,8 @@ def _space(problem: Problem, machine: Machine) -> Space:
         Knob("depth_block", _up_to(DEPTHS, depth), doc="depth of a block of either operand"),
         Knob("order", tuple(" ".join(order) for order in permutations(GROUPS)), ordered=False, doc="block loops, outermost first"),
         Knob("inner", ("columns", "rows"), ordered=False, doc="the tile loop that runs innermost"),
-        Knob("pack_left", packable if len(problem.contraction.left) == 1 else (True,), ordered=False),
-        Knob("pack_right", packable if len(problem.contraction.right) == 1 else (True,), ordered=False),
+        Knob("pack_left", (False, True) if one_left else (True,), ordered=False, doc="copy the left operand into panels"),
+        Knob("pack_right", (False, True) if one_right and _dense_columns(problem) else (True,), ordered=False, doc="the right"),
         Knob("unroll", tuple(u for u in UNROLLS if u <= max(depth, 1)), doc="iterations of the depth loop written out"),
         Knob("prefetch", PREFETCHES, doc="depth iterations to prefetch ahead"),
         Knob("parallel", _grids(problem), ordered=False, doc="how the output is shared among threads"),

@@ -139,7 +139,8 @@ def database(url: str) -> Iterator[Database]:
 def environment() -> dict[str, str]:
     """Environment of a process that imports the package under test."""
     (folder,) = autotune.__path__
-    return os.environ | {"PYTHONPATH": str(Path(folder).parent)}
+    path = os.pathsep.join([str(Path(folder).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path}
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +165,7 @@ def _postgresql(folder: Path, user: str | None) -> Iterator[str]:
         ["initdb", "--pgdata", data, "--auth=trust", "--username=tester", "--encoding=UTF8", "--no-sync"],
         user=user, cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
-    command = ["postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
+    command: list[str | Path] = ["postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         server = subprocess.Popen(command, user=user, cwd=folder, stdout=log, stderr=log)
     try:

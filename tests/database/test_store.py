@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -10,8 +11,10 @@ from sqlalchemy import text
 
 from autotune.database import Database, Winner, find_winners
 from autotune.errors import DatabaseError, FormatError
+from autotune.lang import Axis, Kernel, Output, Read, TensorSpec
 from autotune.machine import Machine
 from autotune.measure.measurement import Measurement, Status
+from autotune.schedule import Workload
 
 T = TypeVar("T")
 Make: TypeAlias = Callable[..., T]
@@ -264,7 +267,13 @@ class TestLookup:
             database.set_winner(winner(number, workload=key(extents=extents)), machine)
             database.set_winner(winner(number + 10, workload=key(extents=extents)), machine)
             database.set_winner(winner(number + 20, workload=key(extents=extents, dtype="float64")), machine)
-        wanted = {"kernel": "matmul", "definition": "d" * 64, "direction": "forward", "dtype": "float32", "threads": 1}
+        wanted: dict[str, Any] = {
+            "kernel": "matmul",
+            "definition": "d" * 64,
+            "direction": "forward",
+            "dtype": "float32",
+            "threads": 1,
+        }
         found = find_winners(url, **wanted, fingerprint=machine.fingerprint)
         winners = database.winners(**wanted, fingerprint=machine.fingerprint)
         assert [record.config for record in found] == [one.config for one in winners]
@@ -299,6 +308,25 @@ class TestDatabase:
                 database.add_measurement(measurement(), machine)
             with pytest.raises(DatabaseError, match="opened for reading only"):
                 database.set_winner(winner(), machine)
+
+    def test_takes_writers_in_several_threads(
+        self, database: Database, measurement: Make[Measurement], machine: Machine, key: Make[str]
+    ) -> None:
+        with ThreadPoolExecutor(4) as threads:
+            added = list(threads.map(lambda number: database.add_measurement(measurement(number), machine), range(40)))
+        assert all(added)
+        assert sorted(one.started for one in database.measurements(key())) == [
+            measurement(n).started for n in range(40)
+        ]
+
+    def test_takes_the_key_of_a_workload(
+        self, database: Database, measurement: Make[Measurement], machine: Machine
+    ) -> None:
+        i = Axis("i", "n")
+        kernel = Kernel("copy", (TensorSpec("x", ("n",)),), (Output("out", (i,), Read("x", (i,))),))
+        workload = Workload(kernel, (("n", 2**40),), dtype="float64", threads=4)
+        database.add_measurement(measurement(workload=workload.key), machine)
+        assert database.workloads(kernel="copy", direction="forward") == (workload.key,)
 
     def test_answers_a_query_of_ones_own(
         self, database: Database, measurement: Make[Measurement], machine: Machine

@@ -7,7 +7,7 @@ from llvmlite import binding
 from autotune.errors import DtypeError
 from autotune.machine import detect, fma_rate
 from autotune.machine.description import VECTOR_SETS
-from autotune.machine.probes import ELEMENTS, fma_ir, fma_probe, read_ir, read_probe
+from autotune.machine.probes import ELEMENTS, Probe, fma_ir, fma_probe, read_ir, read_probe
 
 TARGETS = {
     "avx2": ("x86_64-unknown-linux-gnu", "znver3", r"\tvfn?madd\d+p[sd]\t.*ymm"),
@@ -47,6 +47,13 @@ def test_rates_are_positive() -> None:
     for dtype in ELEMENTS:
         assert fma_rate(dtype, seconds=0.002) > 0
     assert fma_rate("float32", threads=3, seconds=0.002) > 0
+
+
+def test_threads_beyond_the_cores_add_nothing_to_a_peak() -> None:
+    calls: list[int] = []
+    probe = Probe(function=calls.append, work=1.0)
+    assert probe.peak(5, 10_000, repetitions=2) > 0
+    assert calls.count(5) <= 2 * detect().cores
 
 
 def test_a_probe_can_be_run_again_and_leaves_numbers_finite() -> None:

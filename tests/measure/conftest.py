@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import psutil
@@ -14,12 +15,25 @@ from autotune.measure import Candidate
 from autotune.schedule import Workload
 
 MakeCandidate = Callable[..., Candidate]
-HEADER = """\
+# A module as code generation writes it, but for the kernel, which is plain Python dressed as a compiled function.
+MODULE = """\
 import ctypes, os, signal, time
+from types import SimpleNamespace
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 SCRATCH = 16
+{before}
+
+
+def compute(a, b, scale, out, scratch):
+{body}
+
+
+kernel = SimpleNamespace(
+    overloads={{"signature": SimpleNamespace(entry_point=compute)}}, stats=SimpleNamespace(cache_hits=1)
+)
 """
 
 
@@ -40,9 +54,8 @@ def candidate(workload: Workload, tmp_path: Path) -> MakeCandidate:
     """Writes a candidate whose function has this body; `before` comes before the function."""
 
     def make(body: str, *, name: str = "candidate", before: str = "") -> Candidate:
-        lines = "".join(f"    {line}\n" for line in body.splitlines())
         path = tmp_path / f"{name}.py"
-        path.write_text(f"{HEADER}{before}\n\ndef kernel(a, b, scale, out, scratch):\n{lines}")
+        path.write_text(MODULE.format(before=before, body=indent(body, "    ")))
         return Candidate(workload=workload, config={"name": name}, path=path, source=f"digest of {name}")
 
     return make

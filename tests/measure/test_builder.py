@@ -7,15 +7,7 @@ import pytest
 from autotune.errors import UsageError
 from autotune.measure import Build, Builder, Status
 
-GOOD = "SCRATCH = 0\n\n\ndef kernel(out, scratch):\n    out[:] = 1\n"
-BAD = {
-    "syntax": ("def kernel(:", Status.BUILD_ERROR, "SyntaxError"),
-    "raising": ("raise ValueError('no such lane')", Status.BUILD_ERROR, "no such lane"),
-    "crashing": ("import ctypes; ctypes.string_at(0)", Status.CRASH, "SIGSEGV"),
-    "hanging": ("import time; time.sleep(1000)", Status.TIMEOUT, "longer than 2 s"),
-    "greedy": ("bytes(1 << 34)", Status.OUT_OF_MEMORY, "MemoryError"),
-}
-NUMBA = """\
+GOOD = """\
 from numba import njit
 
 SCRATCH = 0
@@ -25,11 +17,18 @@ SCRATCH = 0
 def kernel(out, scratch):
     out[:] = 1
 """
+BAD = {
+    "syntax": ("def kernel(:", Status.BUILD_ERROR, "SyntaxError"),
+    "raising": ("raise ValueError('no such lane')", Status.BUILD_ERROR, "no such lane"),
+    "crashing": ("import ctypes; ctypes.string_at(0)", Status.CRASH, "SIGSEGV"),
+    "hanging": ("import time; time.sleep(1000)", Status.TIMEOUT, "longer than 6 s"),
+    "greedy": ("bytes(1 << 34)", Status.OUT_OF_MEMORY, "MemoryError"),
+}
 
 
 @pytest.fixture(scope="module")
 def builder() -> Iterator[Builder]:
-    with Builder(2, timeout=2.0, memory_limit=1 << 32) as running:
+    with Builder(2, timeout=6.0, memory_limit=1 << 32) as running:
         yield running
 
 
@@ -54,9 +53,14 @@ def test_one_bad_source_does_not_hurt_the_others(builder: Builder, tmp_path: Pat
 
 
 def test_builds_come_as_they_finish(builder: Builder, tmp_path: Path) -> None:
-    slow = write(tmp_path, "slow", f"import time; time.sleep(1)\n{GOOD}")
-    fast = [write(tmp_path, f"fast{number}", GOOD) for number in range(3)]
-    assert [build.path for build in builder.build([slow, *fast])][-1] == slow
+    flag = tmp_path / "flag"
+    waiting = f"import pathlib, time\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.01)\n{GOOD}"
+    slow = write(tmp_path, "slow", waiting)
+    fast = {write(tmp_path, f"fast{number}", GOOD) for number in range(3)}
+    builds = builder.build([slow, *fast])
+    assert {next(builds).path for _ in fast} == fast
+    flag.touch()
+    assert next(builds).path == slow
 
 
 def test_only_the_end_of_a_long_message_is_kept(builder: Builder, tmp_path: Path) -> None:
@@ -79,7 +83,7 @@ def test_stopping_early_leaves_nothing_running(builder: Builder, tmp_path: Path)
 
 def test_building_fills_the_compilers_cache(tmp_path: Path) -> None:
     with Builder(1) as builder:
-        (build,) = builder.build([write(tmp_path, "compiled", NUMBA)])
+        (build,) = builder.build([write(tmp_path, "compiled", GOOD)])
     assert build.status is Status.OK
     assert list(tmp_path.glob("__pycache__/*.nbi"))
 

@@ -1,0 +1,93 @@
+"""The KERNEL of a command: a built-in name, `package.module:kernel` or `file.py:kernel`."""
+
+import importlib
+import importlib.util
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+from autotune import library
+from autotune.errors import AutotuneError, UnknownKernelError, UsageError
+from autotune.lang import Kernel
+from autotune.runtime import TunedKernel
+
+
+def built_in() -> dict[str, TunedKernel]:
+    """The kernels of the library by name, in alphabetical order."""
+    return dict(sorted((name, kernel) for name, kernel in vars(library).items() if isinstance(kernel, TunedKernel)))
+
+
+def find(word: str) -> TunedKernel:
+    """The kernel that `word` names.
+
+    Raises UnknownKernelError, with near names, where there is none, and UsageError where its file cannot be imported.
+    """
+    place, colon, name = word.rpartition(":")
+    if not colon:
+        return _named(name, built_in(), f"there is no built-in kernel {name!r}")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    kernels = {key: kernel for key, value in vars(module).items() if (kernel := _as_kernel(value)) is not None}
+    if name in vars(module) and name not in kernels:
+        message = f"{name} in {place} is no kernel but a {type(vars(module)[name]).__name__}; decorate it with @autotune.kernel"
+        raise UnknownKernelError(message)
+    return _named(name, kernels, f"there is no kernel {name!r} in {place}")
+
+
+def _named(name: str, kernels: dict[str, TunedKernel], missing: str) -> TunedKernel:
+    if name in kernels:
+        return kernels[name]
+    near = get_close_matches(name, kernels, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"there are {', '.join(kernels)}" if kernels else "it defines none; decorate one with @autotune.kernel"
+    message = f"{missing}; {hint}"
+    raise UnknownKernelError(message)
+
+
+def _as_kernel(value: object) -> TunedKernel | None:
+    if isinstance(value, TunedKernel):
+        return value
+    return TunedKernel(value) if isinstance(value, Kernel) else None
+
+
+def _from_package(name: str) -> ModuleType:
+    _search_in(Path.cwd())  # a console script, unlike `python -m`, does not look there
+    try:
+        return importlib.import_module(name)
+    except AutotuneError:
+        raise
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):  # a module that the named one imports
+            raise _not_importable(name, error) from error
+        message = f"there is no module {error.name!r}; a file is named as path/to/file.py:kernel"
+        raise UnknownKernelError(message) from error
+    except Exception as error:
+        raise _not_importable(name, error) from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"autotune_kernels.{path.stem}", path)
+    if specification is None or specification.loader is None or not path.is_file():
+        message = f"there is no file {path}"
+        raise UnknownKernelError(message)
+    _search_in(path.resolve().parent)  # as for a script, so that it can import its neighbours
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        specification.loader.exec_module(module)
+    except AutotuneError:
+        raise
+    except Exception as error:
+        raise _not_importable(str(path), error) from error
+    return module
+
+
+def _search_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _not_importable(place: str, error: Exception) -> UsageError:
+    return UsageError(f"{place} cannot be imported: {type(error).__name__}: {error}")

@@ -1,0 +1,96 @@
+"""What the words of a command mean: sizes, directions, durations, lists. Raises UsageError that quotes the word."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from autotune.errors import UsageError
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d+)?)s?)?", re.ASCII)
+_LARGEST = 2**48  # elements along an axis: more than any memory holds, and products of three still fit into 64-bit floats
+
+
+def shapes(text: str) -> dict[str, int | tuple[int, ...]]:
+    """Extents by name, "m=1024,k=512", or shapes by tensor, "a=1024x512", or both."""
+    found: dict[str, int | tuple[int, ...]] = {}
+    for part in _parts(text, "--size"):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not _NAME.fullmatch(name):
+            message = f"--size takes name=extent pairs such as m=1024,n=1024,k=1024, not {part!r}"
+            raise UsageError(message)
+        if name in found:
+            message = f"--size gives {name} twice"
+            raise UsageError(message)
+        sizes = tuple(_extent(name, word) for word in value.split("x"))
+        found[name] = sizes if "x" in value else sizes[0]
+    return found
+
+
+def size_text(extents: Mapping[str, int]) -> str:
+    """Extents as `--size` takes them."""
+    return ",".join(f"{name}={extent}" for name, extent in extents.items())
+
+
+def listed(text: str, option: str) -> tuple[str, ...]:
+    """Words separated by commas, each once."""
+    return tuple(dict.fromkeys(_parts(text, option)))
+
+
+def counts(text: str, option: str) -> tuple[int, ...]:
+    """Whole numbers of at least 1 separated by commas, each once."""
+    return tuple(dict.fromkeys(_count(word, option) for word in _parts(text, option)))
+
+
+def dimensions(text: str, option: str) -> tuple[tuple[int, ...], ...]:
+    """Sizes as products: "1024,17x33x65" gives (1024, 1024, 1024) and (17, 33, 65)."""
+    found = []
+    for word in _parts(text, option):
+        sizes = tuple(_count(part, option) for part in word.split("x"))
+        found.append(sizes * 3 if len(sizes) == 1 else sizes)
+    return tuple(dict.fromkeys(found))
+
+
+def seconds(text: str) -> float:
+    """A duration such as "90s", "2m", "1h30m" or "45" (seconds)."""
+    match = _DURATION.fullmatch(text.strip())
+    total = (
+        sum(
+            float(match[unit] or 0) * length for unit, length in (("hours", 3600), ("minutes", 60), ("seconds", 1))
+        )
+        if match
+        else 0.0
+    )
+    if total <= 0:
+        message = f"--time takes a duration such as 90s, 2m or 1h30m, not {text!r}"
+        raise UsageError(message)
+    return total
+
+
+def optional(read: Callable[[str], T], text: str | None) -> T | None:
+    """What `read` makes of the text of an option, or None where it was not given."""
+    return None if text is None else read(text)
+
+
+def _parts(text: str, option: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        message = f"{option} has an empty part: {text!r}"
+        raise UsageError(message)
+    return parts
+
+
+def _extent(name: str, word: str) -> int:
+    if not (word.isascii() and word.isdecimal()) or int(word) > _LARGEST:
+        message = f"--size: the extent of {name} must be a whole number, not {word!r}"
+        raise UsageError(message)
+    return int(word)
+
+
+def _count(word: str, option: str) -> int:
+    if not (word.isascii() and word.isdecimal()) or not 1 <= int(word) <= _LARGEST:
+        message = f"{option} takes whole numbers of at least 1, not {word!r}"
+        raise UsageError(message)
+    return int(word)

@@ -1,0 +1,79 @@
+"""Which schedule serves a workload: its winner, the winner of the nearest extents, or the default."""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autotune.database import Record, find_winners
+from autotune.errors import DatabaseError
+from autotune.lang import Kernel
+from autotune.machine import Machine
+from autotune.schedule import Config, Workload
+from autotune.templates import template_for
+
+logger = logging.getLogger("autotune")
+
+# Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled for
+# an untuned kernel, and a new shape costs a lookup.
+SIZES = (1, 8, 32, 128, 1024)
+
+
+class Origin(StrEnum):
+    """Where a schedule comes from."""
+
+    TUNED = "tuned"
+    NEAREST = "nearest"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The config that serves a workload, where it comes from, and the workload whose space it is a point of."""
+
+    config: Config
+    origin: Origin
+    made_for: Workload
+
+
+def read_winners(database: str, kernel: Kernel, *, dtype: str, threads: int, machine: Machine) -> tuple[Record, ...]:
+    """The winners of a kernel on this machine; none, with a warning, where the database cannot be read."""
+    try:
+        return find_winners(
+            database,
+            kernel=kernel.name,
+            definition=kernel.digest,
+            direction=kernel.direction,
+            dtype=dtype,
+            threads=threads,
+            fingerprint=machine.fingerprint,
+        )
+    except DatabaseError as error:
+        logger.warning("tuned schedules of %s cannot be looked up: %s", kernel.name, error)
+        return ()
+
+
+def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) -> Choice:
+    """The winner for these extents; else that of the nearest ones; else the default for extents of about this size."""
+    template, extents = template_for(workload), dict(workload.extents)
+    for record in sorted(winners, key=lambda record: distance(record.extents, extents)):
+        tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
+        if template.space(tuned, machine).contains(record.config):
+            return Choice(record.config, Origin.TUNED if record.extents == extents else Origin.NEAREST, tuned)
+        logger.warning("the config tuned for %s is no longer valid; tune it again", tuned.describe())
+    similar = Workload.of(
+        workload.kernel, {name: rounded(size) for name, size in extents.items()}, workload.dtype, workload.threads
+    )
+    return Choice(template.default(similar, machine), Origin.DEFAULT, similar)
+
+
+def rounded(size: int) -> int:
+    """The smallest of `SIZES` that is not below `size`, or the largest."""
+    return next((known for known in SIZES if size <= known), SIZES[-1])
+
+
+def distance(first: Mapping[str, int], second: Mapping[str, int]) -> float:
+    """How far apart two shapes are: the root of the summed squares of the binary logarithms of their extents' ratios."""
+    logs = (math.log2(max(first.get(name, 1), 1) / max(size, 1)) for name, size in second.items())
+    return math.sqrt(sum(log * log for log in logs))

@@ -1,0 +1,185 @@
+"""Which configs to measure next: pure functions of the space, what was measured, and a seed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from autotune.cost_model.estimate import Estimate, scores
+from autotune.cost_model.process import Posterior, Process
+from autotune.cost_model.ranker import Ranker
+from autotune.schedule.space import Config, Indices, Space
+from autotune.search import pool
+
+Describe: TypeAlias = Callable[[Sequence[Config]], NDArray[np.float64]]
+
+START = 8  # configs that are spread over the space before a model chooses
+CANDIDATES = 512  # of which the start is chosen
+DESCRIBED = 512  # candidates whose features are computed, where that costs more than a knob's position
+STRAYS = 0.25  # share of those that is taken whatever the process thinks of them
+
+
+@dataclass(frozen=True)
+class History:
+    """What was proposed so far, as positions in the space, in the order of the proposals.
+
+    `seconds` are infinite for a failure; `pending` are configs without a result yet.
+    """
+
+    measured: Indices
+    seconds: NDArray[np.float64]
+    pending: Indices
+
+    def __len__(self) -> int:
+        return len(self.measured) + len(self.pending)
+
+    @property
+    def known(self) -> Indices:
+        """All that was proposed."""
+        return np.concatenate([self.measured, self.pending])
+
+    @property
+    def best(self) -> Indices:
+        """What was measured without failure, fastest first."""
+        order = np.argsort(self.seconds, kind="stable")
+        return self.measured[order[np.isfinite(self.seconds[order])]]
+
+
+class Proposer:
+    """Proposes configs that were not proposed before.
+
+    At first the default and configs far from each other. Then those with the largest expected improvement (Jones,
+    Schonlau and Welch 1998) by two models: trees on the features that `describe` gives for configs, and a Gaussian
+    process on the knobs, each with the more say the better it predicts what it has not seen. Within a batch the process
+    takes each choice for measured, so that the next one is elsewhere; a share `explore` is drawn at random.
+
+    The same history and the same seed give the same proposals. It holds nothing but what was computed before.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        default: Config | None = None,
+        describe: Describe | None = None,
+        seed: int = 0,
+        explore: float = 0.05,
+    ) -> None:
+        self._space = space
+        self._default = space.indices([default] if default is not None else [])
+        self._describe = describe
+        self._described: dict[bytes, NDArray[np.float64]] = {}
+        self._seed = seed
+        self._explore = explore
+
+    def propose(self, history: History, count: int) -> list[Config]:
+        """At most `count` configs; fewer where no more are left in the space."""
+        rng = np.random.default_rng([self._seed, len(history)])
+        spread = min(count, max(0, START - len(history)))
+        chosen = self._spread(history.known, spread, rng)
+        if len(chosen) < count:
+            known = np.concatenate([history.known, chosen])
+            chosen = np.concatenate([chosen, self._improve(history, known, count - len(chosen), rng)])
+        return self._space.configs(chosen)
+
+    def _spread(self, known: Indices, count: int, rng: np.random.Generator) -> Indices:
+        """The default, unless it is known, and configs far from each other and from what is known."""
+        default = pool.new(self._default, known)[:count]
+        known = np.concatenate([known, default])
+        count -= len(default)
+        candidates = pool.new(self._space.draw(rng, max(CANDIDATES, len(known) + count)), known)
+        rows = pool.spread(self._points(candidates), self._points(known), count)
+        return np.concatenate([default, candidates[rows]])
+
+    def _improve(self, history: History, known: Indices, count: int, rng: np.random.Generator) -> Indices:
+        """The configs with the largest expected improvement."""
+        candidates = pool.pool(self._space, rng, known=known, best=history.best, count=count)
+        process = Process(pool.columns(self._space))
+        process.fit(self._points(history.measured), history.seconds)
+        if self._describe is not None:
+            candidates = _promising(candidates, process.estimate(self._points(candidates)), rng, count)
+        ranker = Ranker(self._seed)
+        ranker.fit(self._features(history.measured), history.seconds)
+        posterior = process.posterior(self._points(candidates))
+        trees = ranker.estimate(self._features(candidates))
+        share = _share(ranker.error, process.error)
+        return candidates[self._pick(posterior, trees, share, best=_highest(history), count=count, rng=rng)]
+
+    def _pick(
+        self,
+        posterior: Posterior,
+        trees: Estimate,
+        share: float,
+        *,
+        best: float,
+        count: int,
+        rng: np.random.Generator,
+    ) -> list[int]:
+        """Rows of the candidates, one after the other, each in view of those before it."""
+        rows: list[int] = []
+        left = np.ones(len(trees.mean), dtype=np.bool_)
+        for _ in range(min(count, len(left))):
+            if rng.random() < self._explore:
+                row = int(rng.choice(np.flatnonzero(left)))
+            else:
+                gain = _improvement(_blend(trees, posterior.estimate(), share), best)
+                row = int(np.argmax(np.where(left, gain, -np.inf)))
+            rows.append(row)
+            left[row] = False
+            posterior.expect(row)
+        return rows
+
+    def _points(self, indices: Indices) -> NDArray[np.float64]:
+        return pool.points(self._space, indices)
+
+    def _features(self, indices: Indices) -> NDArray[np.float64]:
+        """What the trees see of configs: the knobs' positions, and what `describe` says of them."""
+        if self._describe is None:
+            return self._space.scale(indices)
+        keys = [row.tobytes() for row in indices]
+        missing = [index for index, key in enumerate(keys) if key not in self._described]
+        if missing:
+            described = self._describe(self._space.configs(indices[missing]))
+            self._described.update(zip((keys[index] for index in missing), described, strict=True))
+        known = [self._described[key] for key in keys]
+        return np.concatenate([self._space.scale(indices), np.array(known).reshape(len(known), -1)], axis=1)
+
+
+def _promising(candidates: Indices, estimate: Estimate, rng: np.random.Generator, count: int) -> Indices:
+    """The candidates worth describing: the best by what the process hopes for, and some of the others."""
+    most = max(DESCRIBED, count)
+    if len(candidates) <= most:
+        return candidates
+    order = np.argsort(-(estimate.mean + estimate.deviation), kind="stable")
+    strays = int(most * STRAYS)
+    others = rng.choice(order[most - strays :], size=strays, replace=False)
+    kept: Indices = candidates[np.concatenate([order[: most - strays], others])]
+    return kept
+
+
+def _share(trees: float, process: float) -> float:
+    """The trees' say, by the errors of both on what they had not seen."""
+    return (process + 1e-9) / (trees + process + 2e-9)
+
+
+def _blend(trees: Estimate, process: Estimate, share: float) -> Estimate:
+    """Mean and deviation of a mixture of two normal distributions."""
+    mean = share * trees.mean + (1 - share) * process.mean
+    variance = share * trees.deviation**2 + (1 - share) * process.deviation**2
+    apart = share * (1 - share) * (trees.mean - process.mean) ** 2
+    return Estimate(mean, np.sqrt(variance + apart))
+
+
+def _improvement(estimate: Estimate, best: float) -> NDArray[np.float64]:
+    """Expected improvement over `best` of normally distributed scores."""
+    ratio = (estimate.mean - best) / estimate.deviation
+    density = np.exp(-(ratio**2) / 2) / np.sqrt(2 * np.pi)
+    improvement: NDArray[np.float64] = estimate.deviation * (ratio * ndtr(ratio) + density)
+    return improvement
+
+
+def _highest(history: History) -> float:
+    return float(scores(history.seconds).max(initial=0.0))

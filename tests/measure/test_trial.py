@@ -1,0 +1,75 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autotune.measure import Candidate, Status, Timing
+from autotune.measure.trial import Trial, measure, problem_of
+from autotune.schedule import Workload
+
+MakeCandidate = Callable[..., Candidate]
+GOOD = "np.matmul(a, b, out=out)\nout *= np.float32(scale)"
+# What goes wrong, and what is said of it.
+FAULTS = {
+    "missing element": (f"last = out[16, 4]\n{GOOD}\nout[16, 4] = last", r"element \[16, 4\] is nan"),
+    "accumulation": ("out += np.float32(scale) * (a @ b)", "85 of 85 elements"),
+    "past the end": (
+        f"{GOOD}\nas_strided(out, (18, 5))[17, 0] = 0",
+        "writes outside the output out: 4 bytes past its end, the nearest 1 away",
+    ),
+    "before the start": (
+        f"{GOOD}\nas_strided(out[::-1], (18, 5))[17, 4] = 0",
+        "writes outside the output out: 4 bytes before its start, the nearest 1 away",
+    ),
+    "past the scratch": (f"{GOOD}\nas_strided(scratch, (17,))[16] = 0", "writes outside the scratch array"),
+    "unset scratch": (f"{GOOD}\nout += 0 * scratch[0]", "is nan"),
+    "stale scratch": (f"{GOOD}\nout += scratch[0] == 1\nscratch[:] = 1", "85 of 85 elements"),
+    "late": (f"{GOOD}\ncalls.append(1)\nif len(calls) > 2: out[0, 0] = 0", r"element \[0, 0\] is 0.0"),
+    "changed input": (f"{GOOD}\nb[1, 1] = 0", r"modifies its input b \(. bytes, the first in element 6\)"),
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_arguments() -> None:
+    """Faulty candidates of one test must not spoil the arguments of the next."""
+    problem_of.cache_clear()
+
+
+def run(candidate: Candidate, stop_above: float = 60.0) -> Trial:
+    return measure(candidate.path, candidate.workload, Timing(budget=0.01), stop_above)
+
+
+def test_a_good_candidate_passes(candidate: MakeCandidate) -> None:
+    result = run(candidate(GOOD))
+    assert result == Trial(Status.OK, result.samples)
+    assert len(result.samples) >= 5
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(candidate: MakeCandidate, fault: str) -> None:
+    body, text = FAULTS[fault]
+    result = run(candidate(body, before="calls = []"))
+    assert (result.status, result.samples) == (Status.WRONG_RESULT, ())
+    assert re.search(text, result.error)
+
+
+def test_an_argument_that_is_refused_is_an_error(candidate: MakeCandidate) -> None:
+    with pytest.raises(RuntimeError, match="argument 2 is refused"):
+        run(candidate("return 2"))
+
+
+def test_arguments_are_the_same_every_time(workload: Workload) -> None:
+    first, second = problem_of(workload), problem_of.__wrapped__(workload)
+    assert list(first.arguments) == ["a", "b", "scale"]
+    for name, argument in first.arguments.items():
+        np.testing.assert_array_equal(argument, second.arguments[name])
+    assert isinstance(first.arguments["scale"], float)
+    assert first.arguments["scale"] == np.float32(first.arguments["scale"])
+
+
+@pytest.mark.parametrize("extents", [{"m": 0, "k": 9, "n": 5}, {"m": 17, "k": 0, "n": 5}])
+def test_axes_of_length_zero(candidate: MakeCandidate, workload: Workload, extents: dict[str, int]) -> None:
+    empty = replace(candidate(GOOD), workload=Workload.of(workload.kernel, extents))
+    assert run(empty).status is Status.OK
