@@ -1,8 +1,8 @@
 """Derivatives of the pointwise functions: one table, one rule a line.
 
-A rule takes the function's value y and its operands and gives the partial derivative by each operand, in terms of y
-where that spares a second evaluation, and as a product where parts of it may leave a sum. At kinks the table follows JAX and PyTorch's amax: maximum and minimum split
-evenly between equal operands; relu'(0) = 0; abs'(0) = 0.
+A rule takes the function's value y and its operands and gives the partial derivative by each operand: in terms of y
+where that spares a second evaluation, and as a product where parts of it may leave a sum. At kinks the table follows
+JAX and PyTorch's amax: maximum and minimum split evenly between equal operands; relu'(0) = 0; abs'(0) = 0.
 """
 
 from collections.abc import Callable, Mapping

@@ -4,6 +4,7 @@ A product of 0 is taken to be 0 even where another factor could be infinite or N
 contributes nothing.
 """
 
+import operator
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -32,8 +33,8 @@ class Monomial:
                 return Monomial(-1.0) * Monomial.of(operand)
             case Apply("mul", operands):
                 return reduce(Monomial.__mul__, map(Monomial.of, operands))
-            case Apply("div", (Constant(value), denominator)):
-                return Monomial(value, (), (denominator,))
+            case Apply("div", (numerator, denominator)):
+                return Monomial.of(numerator) * Monomial(denominators=(denominator,))
             case _:
                 return Monomial(1.0, (expr,))
 
@@ -50,9 +51,8 @@ class Monomial:
             return ZERO
         sign, size = (-1.0, -self.coefficient) if self.coefficient < 0 else (1.0, self.coefficient)
         parts = self.numerators if size == 1.0 and self.numerators else (Constant(size), *self.numerators)
-        value = _chain(parts)
-        if self.denominators:
-            value = value / _chain(self.denominators)
+        # One division after the other: the product of the denominators could overflow where the quotient does not.
+        value = reduce(operator.truediv, self.denominators, reduce(operator.mul, parts))
         if sign > 0:
             return value
         return Constant(-value.value) if isinstance(value, Constant) else -value
@@ -115,10 +115,6 @@ def power(base: Expr, exponent: float) -> Expr:
             return base
         case _:
             return base**exponent
-
-
-def _chain(operands: tuple[Expr, ...]) -> Expr:
-    return reduce(lambda left, right: left * right, operands)
 
 
 def _partition(operands: tuple[Expr, ...], axes: Collection[Axis]) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:

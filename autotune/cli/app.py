@@ -53,7 +53,9 @@ class Commands(TyperGroup):
 def line_of(error: Exception) -> str:
     """What went wrong, in one line."""
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    return " ".join(text.split())
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return " ".join(text.split()) + hint
 
 
 def code_of(error: Exception) -> int:

@@ -29,7 +29,8 @@ def find(word: str) -> TunedKernel:
     module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
     kernels = {key: kernel for key, value in vars(module).items() if (kernel := _as_kernel(value)) is not None}
     if name in vars(module) and name not in kernels:
-        message = f"{name} in {place} is no kernel but a {type(vars(module)[name]).__name__}; decorate it with @autotune.kernel"
+        kind = type(vars(module)[name]).__name__
+        message = f"{name} in {place} is no kernel but a {kind}; decorate it with @autotune.kernel"
         raise UnknownKernelError(message)
     return _named(name, kernels, f"there is no kernel {name!r} in {place}")
 

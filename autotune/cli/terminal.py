@@ -1,6 +1,7 @@
 """Where commands print: tables as wide as the terminal, or wide enough for anything in a file or a pipe."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,6 +25,11 @@ def console(*, stderr: bool = False) -> Console:
 def print_json(value: Mapping[str, Any]) -> None:
     """Print an object for programs to read; numbers that JSON does not have are a bug and raise ValueError."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def command_line() -> str:
+    """The command that this process was started with, as a shell takes it."""
+    return shlex.join(["autotune", *sys.argv[1:]])
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:

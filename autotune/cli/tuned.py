@@ -33,8 +33,8 @@ class Tuned:
     machine: Machine
 
     @property
-    def trials(self) -> int:
-        """How many candidates were measured."""
+    def measurements(self) -> int:
+        """How many measurements there are; a candidate is measured again where the machine was loaded."""
         return sum(self.counts.values())
 
     @property
@@ -77,7 +77,7 @@ class Tuned:
             "size": dict(self.workload.extents),
             "dtype": self.workload.dtype,
             "threads": self.workload.threads,
-            "trials": self.trials,
+            "measurements": self.measurements,
             "statuses": dict(self.counts),
             "ms": _milliseconds(self.seconds),
             "gflops": None if self.flops is None else self.flops * 1e-9,

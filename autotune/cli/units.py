@@ -38,8 +38,8 @@ def size(number: float) -> str:
 
 
 def gain(ratio: float, low: float, high: float) -> str:
-    """How many times faster, with its interval: "1.26 × (1.24 to 1.28)"."""
-    return f"{ratio:.2f} × ({low:.2f} to {high:.2f})"
+    """How many times faster, with its interval: "1.26x (1.24 to 1.28)"."""
+    return f"{ratio:.2f}x ({low:.2f} to {high:.2f})"
 
 
 def digits(number: float) -> str:

@@ -1,16 +1,13 @@
 """What the words of a command mean: sizes, directions, durations, lists. Raises UsageError that quotes the word."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Collection
 
 from autotune.errors import UsageError
 
-T = TypeVar("T")
-
 _NAME = re.compile(r"[^\W\d]\w*")
 _DURATION = re.compile(r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d+)?)s?)?", re.ASCII)
-_LARGEST = 2**48  # elements along an axis: more than any memory holds, and products of three still fit into 64-bit floats
+_LARGEST = 2**40  # elements along one axis: no memory holds more
 
 
 def shapes(text: str) -> dict[str, int | tuple[int, ...]]:
@@ -29,14 +26,19 @@ def shapes(text: str) -> dict[str, int | tuple[int, ...]]:
     return found
 
 
-def size_text(extents: Mapping[str, int]) -> str:
-    """Extents as `--size` takes them."""
-    return ",".join(f"{name}={extent}" for name, extent in extents.items())
-
-
 def listed(text: str, option: str) -> tuple[str, ...]:
     """Words separated by commas, each once."""
     return tuple(dict.fromkeys(_parts(text, option)))
+
+
+def chosen(text: str, option: str, known: Collection[str]) -> tuple[str, ...]:
+    """Words of those `known`."""
+    found = listed(text, option)
+    for word in found:
+        if word not in known:
+            message = f"{option} takes {', '.join(known)}, not {word!r}"
+            raise UsageError(message)
+    return found
 
 
 def counts(text: str, option: str) -> tuple[int, ...]:
@@ -57,9 +59,7 @@ def seconds(text: str) -> float:
     """A duration such as "90s", "2m", "1h30m" or "45" (seconds)."""
     match = _DURATION.fullmatch(text.strip())
     total = (
-        sum(
-            float(match[unit] or 0) * length for unit, length in (("hours", 3600), ("minutes", 60), ("seconds", 1))
-        )
+        sum(float(match[unit] or 0) * length for unit, length in (("hours", 3600), ("minutes", 60), ("seconds", 1)))
         if match
         else 0.0
     )
@@ -67,11 +67,6 @@ def seconds(text: str) -> float:
         message = f"--time takes a duration such as 90s, 2m or 1h30m, not {text!r}"
         raise UsageError(message)
     return total
-
-
-def optional(read: Callable[[str], T], text: str | None) -> T | None:
-    """What `read` makes of the text of an option, or None where it was not given."""
-    return None if text is None else read(text)
 
 
 def _parts(text: str, option: str) -> list[str]:
@@ -83,8 +78,8 @@ def _parts(text: str, option: str) -> list[str]:
 
 
 def _extent(name: str, word: str) -> int:
-    if not (word.isascii() and word.isdecimal()) or int(word) > _LARGEST:
-        message = f"--size: the extent of {name} must be a whole number, not {word!r}"
+    if not (word.isascii() and word.isdecimal()) or not 1 <= int(word) <= _LARGEST:
+        message = f"--size: the extent of {name} must be a whole number of at least 1, not {word!r}"
         raise UsageError(message)
     return int(word)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.codegen.source import Source
+from autotune.codegen.start import defer_blas_check
 from autotune.settings import cache_directory
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -54,6 +55,7 @@ def write(source: Source, directory: Path | None = None) -> Path:
 
 def load(path: Path) -> Compiled:
     """Import a generated module, which compiles it or loads what Numba has on disk."""
+    defer_blas_check()
     specification = importlib.util.spec_from_file_location(f"autotune_generated.{path.stem}", path)
     if specification is None or specification.loader is None:
         message = f"{path} is not a Python file"

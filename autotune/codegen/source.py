@@ -117,7 +117,9 @@ def _refuse_strides(lines: Lines, workload: Workload, schedule: Schedule, config
     for position, spec in enumerate((*workload.kernel.inputs, workload.kernel.output), start=1):
         name, rank = array(spec.name), len(spec.extents)
         tests = [
-            f"{name}.strides[{axis}] != ITEMSIZE" if required.get(spec.name) == axis else f"{name}.strides[{axis}] % ITEMSIZE"
+            f"{name}.strides[{axis}] != ITEMSIZE"
+            if required.get(spec.name) == axis
+            else f"{name}.strides[{axis}] % ITEMSIZE"
             for axis in range(rank)
         ]
         if tests:
@@ -163,9 +165,7 @@ def _signature(workload: Workload) -> str:
     return f'types.int64({", ".join([*kinds, f"""types.Array(REAL, {rank}, "A")""", """types.Array(REAL, 1, "C")"""])})'
 
 
-def _kernel_function(
-    lines: Lines, workload: Workload, config: Config, schedule: Schedule, *, single: bool
-) -> None:
+def _kernel_function(lines: Lines, workload: Workload, config: Config, schedule: Schedule, *, single: bool) -> None:
     kernel = workload.kernel
     parallel = any(_tasks(scheduled, config) > 1 for scheduled in schedule)
     tiled = _tiled(schedule[0], config) if single else None
@@ -176,7 +176,9 @@ def _kernel_function(
     lines.add(f"@njit(SIGNATURE, cache=True, parallel={parallel}, **OPTIONS)")
     parameters = (*arguments(kernel), array(kernel.output.name), "scratch")
     with lines.block(f"def kernel({', '.join(parameters)}):"):
-        lines.add('"""Compute the output and return 0, or the number of an argument that must be copied to C order first."""')
+        lines.add(
+            '"""Compute the output and return 0, or the number of an argument that must be copied to C order first."""'
+        )
         _refuse_strides(lines, workload, schedule, config)
         _extents(lines, workload, schedule)
         if single:
@@ -200,7 +202,9 @@ def _kernel_function(
 def _extents(lines: Lines, workload: Workload, schedule: Schedule) -> None:
     """Extents that are used as numbers or as shapes of intermediates."""
     kernel = workload.kernel
-    used = {name.removesuffix("_extent") for s in schedule for name in Names(s.stage).arguments if name.endswith("_extent")}
+    used = {
+        name.removesuffix("_extent") for s in schedule for name in Names(s.stage).arguments if name.endswith("_extent")
+    }
     for scheduled in schedule:
         if scheduled.stage.name != kernel.output.name:
             used |= {axis.extent for axis in scheduled.stage.axes}

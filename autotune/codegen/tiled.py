@@ -247,7 +247,9 @@ def _pack(lines: Lines, tiled: Tiled, side: Side) -> None:
         count = f"min({panel}, {length} - panel)"
         if len(factors) == 1:
             source, step, depth_step = sources[0], steps[0], depth_steps[0]
-            lines.add(f"pack_{side}{tiled.label}({source}, {step}, {depth_step}, {target}, {count}, {depth.name}_length)")
+            lines.add(
+                f"pack_{side}{tiled.label}({source}, {step}, {depth_step}, {target}, {count}, {depth.name}_length)"
+            )
             return
         lines.add(f"count, target = {count}, {target}")
         for number, source in enumerate(sources):
@@ -300,7 +302,12 @@ def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
         lines.add("rows = 1")
     out_step = names.stride(out, row) if row else "0"
     lines.add(f"target = shift({names.variable(out)}_at, {names.offset(out, at)})")
-    lines.add(f"touch{tiled.label}(target, {out_step})", f"left = {left.start}", f"right = {right.start}", f"tile = zeros{tiled.label}(target)")
+    lines.add(
+        f"touch{tiled.label}(target, {out_step})",
+        f"left = {left.start}",
+        f"right = {right.start}",
+        f"tile = zeros{tiled.label}(target)",
+    )
     padded = all(tiled.packed(side) or not tiled.factors(side) for side in ("left", "right"))
     if padded:
         _depth_loop(lines, tiled, left, right)

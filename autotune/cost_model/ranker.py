@@ -21,7 +21,7 @@ PARAMETERS = {
     "eta": 0.2,
     "subsample": 0.9,
     "colsample_bytree": 0.8,
-    "nthread": 2,
+    "nthread": 1,  # some dozen rows: threads would wait for each other, on a loaded machine for seconds
     "verbosity": 0,
 }
 
@@ -50,8 +50,8 @@ class Ranker:
         held_out = np.zeros_like(target)
         for fold in range(min(FOLDS, len(target))):
             seen, unseen = part != fold, part == fold
-            data = DMatrix(points[seen], label=target[seen])
-            check = DMatrix(points[unseen], label=target[unseen])
+            data = DMatrix(points[seen], label=target[seen], nthread=1)
+            check = DMatrix(points[unseen], label=target[unseen], nthread=1)
             parameters = PARAMETERS | {"seed": self._seed + fold}
             if len(target) >= LEAST_TO_HOLD_OUT:
                 model = train(
@@ -75,7 +75,7 @@ class Ranker:
 
         if not self._members:
             return Estimate(np.zeros(len(points)), np.ones(len(points)))
-        data = DMatrix(points)
+        data = DMatrix(points, nthread=1)
         predicted = np.array([member.predict(data) for member in self._members], dtype=np.float64)
         return Estimate(predicted.mean(axis=0), np.sqrt(predicted.var(axis=0) + 0.1 * self.error))
 

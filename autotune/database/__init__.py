@@ -4,10 +4,10 @@ Only `find_winners` and `Record`, the path of a kernel's first call, are loaded 
 library only; the rest is loaded on first use, because `Database` brings SQLAlchemy with it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from autotune.database.lookup import Record, find_winners
+from autotune.on_use import on_use
 
 if TYPE_CHECKING:
     from autotune.database.exchange import ImportReport
@@ -16,16 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "ImportReport", "Record", "Summary", "Winner", "find_winners"]
 
-_LOADED_ON_USE = {
-    "Database": "autotune.database.store",
-    "ImportReport": "autotune.database.exchange",
-    "Summary": "autotune.database.store",
-    "Winner": "autotune.database.winner",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LOADED_ON_USE:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(import_module(_LOADED_ON_USE[name]), name)
+__getattr__ = on_use(
+    __name__,
+    {
+        "Database": "autotune.database.store",
+        "ImportReport": "autotune.database.exchange",
+        "Summary": "autotune.database.store",
+        "Winner": "autotune.database.winner",
+    },
+)

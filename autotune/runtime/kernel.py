@@ -44,7 +44,7 @@ class TunedKernel:
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """"forward" and the gradient for each floating input."""
+        """ "forward" and the gradient for each floating input."""
         return ("forward", *(f"vjp:{name}" for name in gradient_inputs(self.definition)))
 
     def dispatch(self, direction: str = "forward") -> Dispatch:
@@ -86,8 +86,15 @@ class TunedKernel:
         with Database.open(settings.database_url()) as database:
             for direction in directions or self.directions:
                 definition = derive(self.definition, direction)
-                workload = Workload.of(definition, {name: extents[name] for name in definition.extent_names}, dtype, threads or settings.thread_count())
-                outcomes.append(tune(workload, machine=detect(), database=database, trials=trials, seconds=seconds, seed=seed))
+                workload = Workload.of(
+                    definition,
+                    {name: extents[name] for name in definition.extent_names},
+                    dtype,
+                    threads or settings.thread_count(),
+                )
+                outcomes.append(
+                    tune(workload, machine=detect(), database=database, trials=trials, seconds=seconds, seed=seed)
+                )
         self.refresh()
         return tuple(outcomes)
 
@@ -98,7 +105,9 @@ class TunedKernel:
         for name, given in shapes.items():
             if name in specs and isinstance(given, tuple):
                 if len(given) != len(specs[name].extents):
-                    message = f"{self.definition.name}: {specs[name]} has {len(specs[name].extents)} dimensions, not {given}"
+                    message = (
+                        f"{self.definition.name}: {specs[name]} has {len(specs[name].extents)} dimensions, not {given}"
+                    )
                     raise ShapeError(message)
                 pairs = dict(zip(specs[name].extents, given, strict=True))
             elif name in self.definition.extent_names and isinstance(given, int):

@@ -129,7 +129,9 @@ class LoopNest:
     def __str__(self) -> str:
         lines = []
         for depth, loop in enumerate(self.loops):
-            lines.append(f"{'  ' * depth}for {loop.name} in {loop.axis} by {loop.step}  # {loop.kind} x {self.trips(depth)}")
+            lines.append(
+                f"{'  ' * depth}for {loop.name} in {loop.axis} by {loop.step}  # {loop.kind} x {self.trips(depth)}"
+            )
             lines += [f"{'  ' * (depth + 1)}pack {p.tensor}" for p in self.packs if p.within == loop.name]
         product = " * ".join(f"{a.name}[{', '.join(a.axes)}]" for a in self.inputs) or "1"
         return "\n".join([*lines, f"{'  ' * len(self.loops)}{self.out.name}[{', '.join(self.out.axes)}] += {product}"])

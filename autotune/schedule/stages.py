@@ -87,7 +87,9 @@ def _stage(program: _Program, name: str, axes: tuple[Axis, ...], expr: Expr) -> 
     sums = [node for node in _outermost_sums(expr) if set(node.axes) == set(axes)]
     core = max(sums, key=lambda node: len(node.body.axes), default=None)
     if core is None:
-        return Stage(name, axes, (), (), _replace(expr, {node: _store(program, node) for node in _outermost_sums(expr)}))
+        return Stage(
+            name, axes, (), (), _replace(expr, {node: _store(program, node) for node in _outermost_sums(expr)})
+        )
     factors, scale = _product(program, core.body)
     others = {node: _store(program, node) for node in _outermost_sums(expr) if node != core}
     factors = _contract_pairs(program, factors, set(axes), core.over)

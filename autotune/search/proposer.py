@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+from threadpoolctl import threadpool_limits
 
 from autotune.cost_model.estimate import Estimate, scores
 from autotune.cost_model.process import Posterior, Process
@@ -77,6 +78,12 @@ class Proposer:
 
     def propose(self, history: History, count: int) -> list[Config]:
         """At most `count` configs; fewer where no more are left in the space."""
+        # Matrices of some dozen rows: threads of the linear algebra would only wait for each other, for seconds on a
+        # loaded machine, and their number would change sums and so proposals.
+        with threadpool_limits(limits=1):
+            return self._propose(history, count)
+
+    def _propose(self, history: History, count: int) -> list[Config]:
         rng = np.random.default_rng([self._seed, len(history)])
         spread = min(count, max(0, START - len(history)))
         chosen = self._spread(history.known, spread, rng)

@@ -18,6 +18,7 @@ from autotune.errors import UsageError
 from autotune.schedule.space import Config, Knob, Space
 from autotune.search.proposer import History, Proposer
 
+ABANDONED = "abandoned"  # user attribute of a trial that was neither measured nor failed
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 _LOG_FROM = 16  # largest over smallest value from which a number is shown on a logarithmic axis
 
@@ -29,8 +30,9 @@ class Sampler(BaseSampler):
     measured and told, one batch after the other, use all that is known. It holds no state but the rest of the batch: a
     study that is continued in another process gets the proposals that it would have got in the first.
 
-    A failed or pruned trial counts as slower than all others. Trials whose parameters are no config of the space are
-    ignored. When all configs were proposed `Study.optimize` ends, and `Study.ask` raises `UsageError`.
+    A failed or pruned trial counts as slower than all others. Trials that were abandoned, or whose parameters are no
+    config of the space, are ignored. When all configs were proposed `Study.optimize` ends and `Study.ask` raises
+    `UsageError`.
     """
 
     def __init__(self, space: Space, proposer: Proposer, *, batch: int = 8) -> None:
@@ -51,11 +53,10 @@ class Sampler(BaseSampler):
         """The next config of the batch."""
         del search_space
         self._raise_error_if_multi_objective(study)
-        others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
-        history = history_of(self._space, others, maximize=study.direction is StudyDirection.MAXIMIZE)
-        known = {row.tobytes() for row in history.known}
-        fresh = [config for config in self._queue if self._space.indices([config]).tobytes() not in known]
-        self._queue = fresh or self._proposer.propose(history, self._batch)
+        if not self._queue:
+            others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+            history = history_of(self._space, others, maximize=study.direction is StudyDirection.MAXIMIZE)
+            self._queue = self._proposer.propose(history, self._batch)
         if not self._queue:
             message = f"all {self._space.size} configs of the space were proposed"
             raise UsageError(message)
@@ -78,6 +79,11 @@ class Sampler(BaseSampler):
                 study.stop()
 
 
+def is_abandoned(trial: FrozenTrial) -> bool:
+    """Whether a trial was ended because its run was, and says nothing of its config."""
+    return ABANDONED in trial.user_attrs
+
+
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Optuna's view of the knobs, so that its plots have numbers on their axes where the values are numbers."""
     return {knob.name: _distribution(knob) for knob in space.knobs}
@@ -89,7 +95,7 @@ def history_of(space: Space, trials: Sequence[FrozenTrial], *, maximize: bool = 
     seconds: list[float] = []
     pending: list[Config] = []
     for trial in trials:
-        if not space.contains(trial.params):
+        if is_abandoned(trial) or not space.contains(trial.params):
             continue
         if trial.state in _UNFINISHED:
             pending.append(trial.params)

@@ -153,7 +153,7 @@ GOLDEN: list[tuple[Callable[..., at.Output], str, str]] = [
         powers,
         "vjp:a",
         "powers(a[m], out_bar[m]) -> a_bar[m]\n"
-        "a_bar[m] = 2 * out_bar[m] * a[m] + 3 * out_bar[m] + out_bar[m] * a[m] ** -2",
+        "a_bar[m] = out_bar[m] * a[m] ** -2 + 3 * out_bar[m] + 2 * out_bar[m] * a[m]",
     ),
     (
         gram,
@@ -192,7 +192,7 @@ GOLDEN: list[tuple[Callable[..., at.Output], str, str]] = [
         "vjp:a",
         "normalised(a[m, k], out_bar[m, k]) -> a_bar[m, k]\n"
         "t1[m] = sum[k](a[m, k])\n"
-        "a_bar[m, k] = out_bar[m, k] / t1[m] - sum[k](out_bar[m, k] * (a[m, k] / t1[m] / t1[m]))",
+        "a_bar[m, k] = out_bar[m, k] / t1[m] - sum[k](out_bar[m, k] * a[m, k]) / t1[m] / t1[m]",
     ),
 ]
 
@@ -200,7 +200,6 @@ GOLDEN: list[tuple[Callable[..., at.Output], str, str]] = [
 @pytest.mark.parametrize(
     ("function", "direction", "text"),
     GOLDEN,
-    ids=[f"{function.__name__}-{direction}" for function, direction, _ in GOLDEN],
 )
 def test_gradients_in_closed_form(function: Callable[..., at.Output], direction: str, text: str) -> None:
     assert str(derive(at.define(function), direction)) == f"{direction} {text}"
@@ -208,14 +207,12 @@ def test_gradients_in_closed_form(function: Callable[..., at.Output], direction:
 
 def test_gradients_of_matmul_are_matrix_products() -> None:
     rng = np.random.default_rng(0)
-    a, b, out_bar = rng.standard_normal((3, 4)), rng.standard_normal((4, 5)), rng.standard_normal((3, 5))
-    kernel = at.define(matmul)
-    np.testing.assert_allclose(
-        reference.evaluate(vjp(kernel, "a"), {"b": b, "out_bar": out_bar})["a_bar"], out_bar @ b.T
-    )
-    np.testing.assert_allclose(
-        reference.evaluate(vjp(kernel, "b"), {"a": a, "out_bar": out_bar})["b_bar"], a.T @ out_bar
-    )
+    given = {name: rng.standard_normal(shape) for name, shape in {"a": (3, 4), "b": (4, 5), "out_bar": (3, 5)}.items()}
+    expected = {"a": given["out_bar"] @ given["b"].T, "b": given["a"].T @ given["out_bar"]}
+    for wrt, product in expected.items():
+        arguments = {name: array for name, array in given.items() if name != wrt}
+        result = reference.evaluate(vjp(at.define(matmul), wrt), arguments)[f"{wrt}_bar"]
+        np.testing.assert_allclose(result, product, rtol=1e-13)
 
 
 def test_gradients_of_matmul_cost_what_they_should() -> None:
@@ -282,14 +279,10 @@ def test_inputs_named_like_cotangents() -> None:
         return at.output[i](a[i] * out_bar[i] * b[i] * b_bar[i])
 
     kernel = at.define(clash)
-    with pytest.raises(
-        DefinitionError, match="kernel clash: input out_bar has the name of the cotangent of out; rename"
-    ):
-        vjp(kernel, "a")
-    with pytest.raises(
-        DefinitionError, match="kernel clash: input b_bar has the name of the cotangent of b; rename it"
-    ):
-        vjp(kernel, "b")
+    for wrt, taken, source in [("a", "out_bar", "out"), ("b", "b_bar", "b")]:
+        message = f"kernel clash: input {taken} has the name of the cotangent of {source}; rename it"
+        with pytest.raises(DefinitionError, match=message):
+            vjp(kernel, wrt)
 
 
 def test_a_zero_gradient_has_the_shape_of_its_input() -> None:

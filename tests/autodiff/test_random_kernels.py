@@ -233,7 +233,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 @given(kernel=kernels(), seed=SEEDS)
-@SETTINGS
+@settings(SETTINGS, max_examples=60)  # JAX compiles for most of the time
 def test_gradients_are_those_of_jax(kernel: Kernel, seed: int) -> None:
     rng = np.random.default_rng(seed)
     arguments = random_arguments(kernel, rng)

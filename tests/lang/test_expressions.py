@@ -6,7 +6,21 @@ from typing import Any
 import pytest
 
 from autotune.errors import DefinitionError
-from autotune.lang import FUNCTIONS, Apply, Axis, Constant, Expr, Extent, Parameter, Read, Reduce, exp, maximum, relu
+from autotune.lang import (
+    FUNCTIONS,
+    Apply,
+    Axis,
+    Constant,
+    Expr,
+    Extent,
+    Parameter,
+    Read,
+    Reduce,
+    exp,
+    maximum,
+    pow,  # noqa: A004  # as at.pow
+    relu,
+)
 
 I, J, K = Axis("i", "m"), Axis("j", "n"), Axis("k", "k")  # noqa: E741  # the usual names
 A, B, X = Read("a", (I, K)), Read("b", (K, J)), Read("x", (I,))
@@ -83,6 +97,17 @@ def test_equality_is_structural() -> None:
     assert X != "x[i]"
     assert Constant(1) == Constant(1.0)
     assert Parameter("a") != Extent("a")
+
+
+@pytest.mark.parametrize("expr", [Constant(0.5), S, Extent("m"), A, exp(A), X + S, PRODUCT])
+def test_rebuilding_from_the_own_children_changes_nothing(expr: Expr) -> None:
+    assert expr.rebuild(expr.children) == expr
+
+
+def test_powers_are_functions_too() -> None:
+    assert pow(X, 2) == X**2
+    with pytest.raises(DefinitionError, match=r"the exponent x\[i\] of a power must be a number"):
+        2**X
 
 
 def test_nodes_are_immutable() -> None:

@@ -151,6 +151,11 @@ def test_kernels_validate_themselves(inputs: tuple[TensorSpec, ...], output: Out
         Kernel("f", inputs, (output,))
 
 
+def test_an_output_has_each_axis_once() -> None:
+    with pytest.raises(DefinitionError, match=r"axis i stands twice in output\[i, i\]; diagonals are not supported"):
+        Output("out", (I, I), Parameter("s"))
+
+
 def test_one_output_is_needed() -> None:
     with pytest.raises(DefinitionError, match="kernel f: 0 outputs, but exactly one is supported yet"):
         Kernel("f", (A,), ())

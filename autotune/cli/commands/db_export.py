@@ -17,7 +17,9 @@ class Format(StrEnum):
 
 def db_export(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="The file to write, - for standard output.")],
-    format_: Annotated[Format, typer.Option("--format", help="One measurement or winner a line, as JSON.")] = Format.JSONL,
+    format_: Annotated[
+        Format, typer.Option("--format", help="One measurement or winner a line, as JSON.")
+    ] = Format.JSONL,
     db: DatabasePlace = None,
 ) -> None:
     """Write every measurement and winner to a file.

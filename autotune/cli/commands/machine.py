@@ -60,7 +60,8 @@ def _description(here: "Machine") -> dict[str, str]:
         "fingerprint": here.fingerprint,
         "CPU": f"{here.cpu} ({here.revision})" if here.revision else here.cpu,
         "cores": str(here.cores),
-        "vectors": f"{here.isa}: {here.vector_registers} registers of {here.vector_bytes} bytes (LLVM: {here.llvm_cpu})",
+        "vectors": f"{here.isa}: {here.vector_registers} registers of {here.vector_bytes} bytes",
+        "LLVM": here.llvm_cpu,
         "caches": ", ".join(caches),
     }
 

@@ -1,1 +1,154 @@
-def run(): "x"
+"""`autotune run`."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autotune.cli.options import AsJson, DatabasePlace, KernelWord, database_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from autotune.cli.tuned import Tuned
+    from autotune.runtime import TunedKernel
+    from autotune.schedule import Workload
+
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+
+
+def run(
+    kernel: KernelWord,
+    size: Annotated[
+        str, typer.Option("--size", metavar="SIZES", help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512).")
+    ],
+    dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="float32 or float64.")] = "float32",
+    direction: Annotated[
+        str | None, typer.Option("--direction", metavar="NAMES", help="Such as forward,vjp:a; all if not given.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, metavar="N", help="Threads a call uses; all cores if not given.")
+    ] = None,
+    trials: Annotated[
+        int,
+        typer.Option(
+            "--trials", min=1, metavar="N", help="Candidates to measure for each direction, earlier runs included."
+        ),
+    ] = 64,
+    time_: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="When to end at the latest: 90s, 2m, 1h30m.")
+    ] = None,
+    db: DatabasePlace = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a kernel and its gradients for one size.
+
+    Every measurement is kept: after Ctrl-C, or whatever else ends it, the same command goes on where it stopped.
+
+    \b
+    Examples:
+      autotune run matmul --size m=1024,n=1024,k=1024
+      autotune run matmul --size a=512x64,b=64x512 --direction forward --dtype float64 --threads 1
+      autotune run my_kernels.py:attention --size t=2048,d=64 --time 2m
+    """
+    from autotune.cli import kernels, terminal, words
+    from autotune.cli.tuned import look_up
+    from autotune.cli.tuning import peak_memory, tune_each
+    from autotune.database import Database
+    from autotune.machine import detect, versions
+
+    workloads = _workloads(
+        kernels.find(kernel),
+        words.shapes(size),
+        directions=words.listed(direction, "--direction") if direction else None,
+        dtype=dtype,
+        threads=threads,
+    )
+    seconds = words.seconds(time_) if time_ else None
+    machine, start, interrupted = detect(), time.monotonic(), False
+    out = terminal.console(stderr=as_json)
+    with Database.open(database_place(db)) as database:
+        try:
+            for outcome in tune_each(
+                workloads, database=database, machine=machine, trials=trials, seconds=seconds, seed=seed, out=out
+            ):
+                if outcome.interrupted:
+                    interrupted = True
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        tuned = [found for workload in workloads if (found := look_up(database, workload, machine)).counts]
+    if as_json:
+        terminal.print_json(
+            {
+                "machine": {"fingerprint": machine.fingerprint, **machine.to_json()},
+                "versions": versions(),
+                "command": terminal.command_line(),
+                "interrupted": interrupted,
+                "seconds": time.monotonic() - start,
+                "peak_memory_bytes": peak_memory(),
+                "rows": [found.to_json() for found in tuned],
+            }
+        )
+    else:
+        _print_table(out, tuned)
+    if interrupted:
+        sys.stderr.write("stopped; the same command goes on from here\n")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _workloads(
+    kernel: "TunedKernel",
+    shapes: "Mapping[str, int | tuple[int, ...]]",
+    *,
+    directions: tuple[str, ...] | None,
+    dtype: str,
+    threads: int | None,
+) -> "tuple[Workload, ...]":
+    """One workload a direction; raises ShapeError, DtypeError and DifferentiationError for what the kernel has not."""
+    from autotune.autodiff import derive
+    from autotune.schedule import Workload
+    from autotune.settings import thread_count
+
+    extents = kernel.extents(shapes)
+    definitions = [derive(kernel.definition, direction) for direction in directions or kernel.directions]
+    return tuple(
+        Workload.of(
+            definition, {name: extents[name] for name in definition.extent_names}, dtype, threads or thread_count()
+        )
+        for definition in definitions
+    )
+
+
+def _print_table(out: "Console", tuned: "Sequence[Tuned]") -> None:
+    from autotune.cli import terminal
+
+    if not tuned:
+        out.print("nothing was measured")
+        return
+    numbers = ("GFLOP/s", "% of peak", "time", "default")
+    table = terminal.table("direction", *numbers, "gain (95 % interval)", numbers=numbers)
+    for found in tuned:
+        table.add_row(found.workload.kernel.direction, *_cells(found))
+    out.print()
+    out.print(table)
+    out.print()
+    for found in tuned:
+        if found.source is not None:
+            out.print(f"{found.workload.kernel.direction}: {found.source}", soft_wrap=True)
+
+
+def _cells(found: "Tuned") -> tuple[str, ...]:
+    from autotune.cli import units
+
+    if found.seconds is None or found.flops is None or found.fraction is None:
+        return ("-", "-", "-", "-", "every trial failed")
+    measured = (units.gigaflops(found.flops), f"{100 * found.fraction:.1f}", units.duration(found.seconds))
+    if found.winner is None or found.gain is None:
+        return (*measured, "-", "not proven yet")
+    gain = units.gain(found.gain, found.winner.ratio_low, found.winner.ratio_high)
+    return (*measured, units.duration(found.winner.default_seconds), gain)

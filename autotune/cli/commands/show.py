@@ -35,7 +35,9 @@ def show(kernel: KernelWord, db: DatabasePlace = None, as_json: AsJson = False) 
         terminal.print_json({"machine": machine.fingerprint, "rows": [tuned.to_json() for tuned in workloads]})
         return
     if not workloads:
-        typer.echo(f"{found.definition.name} is not tuned on this machine ({machine.fingerprint}); see autotune run --help")
+        typer.echo(
+            f"{found.definition.name} is not tuned on this machine ({machine.fingerprint}); see autotune run --help"
+        )
         return
     out = terminal.console()
     for number, tuned in enumerate(workloads):
@@ -63,6 +65,9 @@ def _details(tuned: "Tuned") -> "Table":
         values["gain"] = units.gain(winner.default_seconds / winner.seconds, winner.ratio_low, winner.ratio_high)
         values["config"] = ", ".join(f"{name}={value}" for name, value in winner.config.items())
         values["source"] = str(tuned.source)
-        values["proven"] = f"{winner.proven[:16].replace('T', ' ')} UTC by autotune {winner.versions.get('autotune', '?')}"
-    values["trials"] = f"{tuned.trials} ({', '.join(f'{count} {status}' for status, count in sorted(tuned.counts.items()))})"
+        values["proven"] = (
+            f"{winner.proven[:16].replace('T', ' ')} UTC by autotune {winner.versions.get('autotune', '?')}"
+        )
+    by_status = ", ".join(f"{count} {status}" for status, count in sorted(tuned.counts.items()))
+    values["measured"] = f"{tuned.measurements} times: {by_status}"
     return terminal.fields(**values)

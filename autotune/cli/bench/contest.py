@@ -1,0 +1,65 @@
+"""Contestants taken in turn, so that what slows the machine for a while slows all of them alike. Runs in the child."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from autotune.measure.timing import Call, calls_per_sample, no_garbage_collection, sample
+
+# A sample is as many calls as take this long, or one call.
+SAMPLE_SECONDS = 4e-3
+# Worker threads of OpenBLAS and OpenMP keep a core busy for up to 27 ms after their work (2^26 cycles at 2.45 GHz),
+# which must not be the next contestant's time.
+SPIN_SECONDS = 0.04
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How long a contest lasts: `rounds` and `seconds` at least, or `fewest` rounds where they take `limit` seconds."""
+
+    rounds: int = 15
+    seconds: float = 2.0
+    fewest: int = 5
+    limit: float = 20.0
+
+    def over(self, rounds: int, elapsed: float) -> bool:
+        """Whether so many rounds in so many seconds are enough."""
+        if elapsed >= self.limit:
+            return rounds >= self.fewest
+        return rounds >= self.rounds and elapsed >= self.seconds
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Seconds per call of each contestant, one sample a round, and rates of the yardstick, one before each round."""
+
+    samples: dict[str, list[float]]
+    rates: list[float]
+
+
+def hold(
+    calls: Mapping[str, Call], yardstick: Callable[[], float], rules: Rules, *, seed: int, pause: float = 0.0
+) -> Contest:
+    """Rounds of all calls in random order, with `pause` seconds before each; `yardstick` runs between the rounds."""
+    order = list(calls)
+    shuffle = random.Random(seed).shuffle
+    counts = {name: calls_per_sample(call, SAMPLE_SECONDS) for name, call in calls.items()}
+    contest = Contest({name: [] for name in calls}, [])
+    start = time.perf_counter()
+    with no_garbage_collection():
+        while not rules.over(len(contest.rates), time.perf_counter() - start):
+            time.sleep(pause)
+            contest.rates.append(yardstick())
+            shuffle(order)
+            for name in order:
+                time.sleep(pause)
+                contest.samples[name].append(_sample(calls[name], counts[name]))
+    return contest
+
+
+def _sample(call: Call, calls: int) -> float:
+    """Mean seconds of so many calls; where they are many, after one that fills the caches with what this one reads."""
+    if calls > 1:
+        call()
+    return sample(call, calls)

@@ -1,0 +1,91 @@
+"""`bench lookup`: what a call costs beside the computation, and what a new process waits for."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autotune.cli import terminal
+from autotune.cli.bench.cases import Case
+from autotune.cli.bench.comparison import ContestError
+from autotune.cli.bench.results import Results
+from autotune.cli.tuning import tune_each
+from autotune.cli.units import duration
+from autotune.database import Database
+from autotune.machine import detect, versions
+
+CASE = Case((64, 64, 64))
+TRIALS = 8
+CHILD_SECONDS = 120.0
+METHOD = (
+    "medians over processes. lookup: a public call, which allocates its result, less a call of the bare Numba "
+    "dispatcher on the same arrays, of 4x4x4 in float32. import: `import autotune` in a new process. first call: from "
+    "the start of the interpreter to the end of the first call of a tuned kernel, import of NumPy included."
+)
+OVERHEAD = [sys.executable, "-m", "autotune.cli.bench.overhead"]
+IMPORT = "import time; start = time.perf_counter(); import autotune; print(time.perf_counter() - start)"
+FIRST_CALL = """
+import time
+import numpy as np
+from autotune.library import matmul
+a = np.ones(({m}, {k}), np.float32)
+b = np.ones(({k}, {n}), np.float32)
+matmul(a, b)
+print(time.monotonic())
+"""
+
+
+def bench(place: str, path: Path | None, *, processes: int) -> None:
+    """Measure, print a table and keep the rows in the file at `path`, in the place of what is there."""
+    machine, out = detect(), terminal.console()
+    with Database.open(place) as database:
+        if database.winner(CASE.workload.key, machine.fingerprint) is None:
+            workloads = [CASE.workload]
+            list(tune_each(workloads, database=database, machine=machine, trials=TRIALS, seconds=None, seed=0, out=out))
+        variables = {"AUTOTUNE_DB": database.url, "AUTOTUNE_THREADS": str(CASE.threads)}
+    first_call = [sys.executable, "-c", FIRST_CALL.format(**CASE.extents)]
+    _printed(first_call, variables)  # so that what is compiled when first needed is there
+    _printed(OVERHEAD, variables)
+    results = Results.open(path, machine, versions(), terminal.command_line(), refresh=True)
+    results.more["method"] = METHOD
+    results.rows += [
+        _row("lookup", [float(_printed(OVERHEAD, variables)) for _ in range(processes)]),
+        _row("import", [float(_printed([sys.executable, "-c", IMPORT], variables)) for _ in range(processes)]),
+        _row("first call", [_seconds_until(first_call, variables) for _ in range(processes)]),
+    ]
+    results.write()
+    table = terminal.table("what", "median", "least", "most", numbers=("median", "least", "most"))
+    for row in results.rows:
+        table.add_row(row["what"], *(duration(row[name]) for name in ("seconds", "least", "most")))
+    out.print(table)
+
+
+def _row(what: str, samples: Sequence[float]) -> dict[str, Any]:
+    return {
+        "what": what,
+        "seconds": statistics.median(samples),
+        "least": min(samples),
+        "most": max(samples),
+        "processes": len(samples),
+    }
+
+
+def _seconds_until(command: Sequence[str], variables: Mapping[str, str]) -> float:
+    """Seconds from the start of a process to the moment that it prints, on the clock that all processes share."""
+    start = time.monotonic()
+    return float(_printed(command, variables)) - start
+
+
+def _printed(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=CHILD_SECONDS, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        message = f"{command[1]} {command[2].splitlines()[0]!r} ended with {done.returncode}: {said[-1]}"
+        raise ContestError(message)
+    return done.stdout

@@ -1,0 +1,87 @@
+"""The table of a bench of matrix products."""
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from rich.table import Table
+
+from autotune.cli import terminal, units
+from autotune.cli.units import duration
+
+
+def table(rows: Iterable[Mapping[str, Any]], peers: Iterable[str]) -> Table:
+    """Times of all contestants, a row a case, under a heading for each dtype and number of threads."""
+    names = tuple(peers)
+    numbers = ("autotune", "default", *names, "vs best", "% peak")
+    made = terminal.table("direction", "size", *numbers, numbers=numbers)
+    for (dtype, threads), group in groupby(rows, key=lambda row: (row["dtype"], row["threads"])):
+        made.add_section()
+        made.add_row(f"{dtype}", f"{threads} thread{'s' if threads > 1 else ''}", style="dim")
+        for row in group:
+            made.add_row(*_cells(row, names))
+    return made
+
+
+def _cells(row: Mapping[str, Any], peers: tuple[str, ...]) -> tuple[str, ...]:
+    ratio = against_peers(row)
+    return (
+        row["direction"],
+        "x".join(map(str, in_order(row["size"]))),
+        duration(1e-3 * row["ms"]),
+        duration(1e-3 * row["default_ms"]),
+        *(duration(1e-3 * row["peers"][name]) if name in row["peers"] else "-" for name in peers),
+        "-" if ratio is None else f"{ratio:.2f}",
+        f"{100 * row['fma_fraction']:.1f}",
+    )
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """A row in a line: "36.1 ms, 59.5 GFLOP/s, 91.2 % of peak; default 41.2 ms, numpy 38.0 ms"."""
+    others = {"default": row["default_ms"], **row["peers"]}
+    beside = ", ".join(f"{name} {duration(1e-3 * ms)}" for name, ms in others.items())
+    share = units.percent(row["fma_fraction"])
+    return f"{duration(1e-3 * row['ms'])}, {units.digits(row['gflops'])} GFLOP/s, {share} of peak; {beside}"
+
+
+def in_order(size: Mapping[str, int]) -> tuple[int, ...]:
+    """Extents as bxmxkxn."""
+    return tuple(size[axis] for axis in "bmkn" if axis in size)
+
+
+def against_peers(row: Mapping[str, Any]) -> float | None:
+    """How many times faster than the best peer; None where there is no peer."""
+    return min(row["peers"].values()) / row["ms"] if row["peers"] else None
+
+
+def summary(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Geometric means over the rows: of the ratio to the best peer, to the default, and the least ratio to a peer."""
+    kept = list(rows)
+    ratios = [ratio for row in kept if (ratio := against_peers(row)) is not None]
+    found = {}
+    if ratios:
+        found = {"geometric_mean_of_best_peer_ratio": geometric_mean(ratios), "least_best_peer_ratio": min(ratios)}
+    return found | {"geometric_mean_of_default_ratio": geometric_mean(row["default_ms"] / row["ms"] for row in kept)}
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The root of the product."""
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms))
+
+
+def words(found: Mapping[str, float]) -> str:
+    """The summary in a line."""
+    parts = [f"{found['geometric_mean_of_default_ratio']:.2f}x the default schedule"]
+    if "least_best_peer_ratio" in found:
+        mean, least = found["geometric_mean_of_best_peer_ratio"], found["least_best_peer_ratio"]
+        parts.insert(0, f"{mean:.2f}x the best peer (at least {least:.2f}x)")
+    return f"geometric means: {', '.join(parts)}"
+
+
+def tuning_words(tuning: Mapping[str, Any]) -> str:
+    """What the timed tuning run took, in a line."""
+    size = "x".join(map(str, in_order(tuning["size"])))
+    memory = f"{tuning['peak_memory_bytes'] / 2**20:.0f} MiB"
+    return f"tuning {tuning['direction']} {size}: {tuning['trials']} trials in {tuning['seconds']:.1f} s with {memory}"

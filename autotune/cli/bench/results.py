@@ -1,0 +1,87 @@
+"""The file of a bench: `machine`, `versions`, `command` and `rows`, written again after every row."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from autotune.cli.files import writing
+from autotune.errors import FormatError, UsageError
+from autotune.machine import Machine
+
+IDENTITY = ("kernel", "direction", "size", "dtype", "threads", "trials")
+
+
+@dataclass
+class Results:
+    """The rows of one bench on one machine; `path` is None where they are kept in memory only."""
+
+    path: Path | None
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    command: str
+    more: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls, path: Path | None, machine: Machine, versions: Mapping[str, str], command: str, *, refresh: bool
+    ) -> Self:
+        """The results in the file, to be added to, or empty ones.
+
+        Raises UsageError for results of another machine or other versions, which only `refresh` replaces, and
+        FormatError for a file that holds something else.
+        """
+        results = cls(path, {"fingerprint": machine.fingerprint, **machine.to_json()}, dict(versions), command)
+        if path is not None and path.exists() and not refresh:
+            results._take_over(path)
+        return results
+
+    def find(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The row of that identity."""
+        wanted = {name: identity[name] for name in IDENTITY}
+        return next((row for row in self.rows if {name: row.get(name) for name in IDENTITY} == wanted), None)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row, in the place of the one of the same identity, and write the file."""
+        before = self.find(row)
+        if before is None:
+            self.rows.append(row)
+        else:
+            self.rows[self.rows.index(before)] = row
+        self.write()
+
+    def write(self) -> None:
+        """Put the file in place."""
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with writing(self.path) as stream:
+                json.dump(self.to_json(), stream, indent=1, allow_nan=False, ensure_ascii=False)
+                stream.write("\n")
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of the file."""
+        return {
+            "machine": self.machine,
+            "versions": self.versions,
+            "command": self.command,
+            **self.more,
+            "rows": self.rows,
+        }
+
+    def _take_over(self, path: Path) -> None:
+        try:
+            data = json.loads(path.read_bytes())
+            rows, machine, versions = list(data["rows"]), data["machine"], data["versions"]
+            same = machine["fingerprint"] == self.machine["fingerprint"]
+        except (ValueError, TypeError, KeyError) as error:
+            message = f"{path} holds no results of a bench ({error!r}): name another file, or replace it with --refresh"
+            raise FormatError(message) from error
+        other = {name for name, version in self.versions.items() if versions.get(name, version) != version}
+        if not same or other:
+            what = f"other versions of {', '.join(sorted(other))}" if same else f"another machine, {machine['cpu']}"
+            message = f"{path} holds results of {what}: name another file, or replace it with --refresh"
+            raise UsageError(message)
+        self.rows = rows
+        self.more = {key: value for key, value in data.items() if key not in self.to_json()}

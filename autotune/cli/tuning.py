@@ -1,0 +1,46 @@
+"""Tuning workloads one after the other, shown as it goes."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from autotune.cli.progress import display
+from autotune.machine import Machine, peaks
+from autotune.schedule import Workload
+from autotune.search import Outcome, tune
+
+if TYPE_CHECKING:
+    from autotune.database import Database
+
+
+def tune_each(
+    workloads: Sequence[Workload],
+    *,
+    database: "Database",
+    machine: Machine,
+    trials: int,
+    seconds: float | None,
+    seed: int,
+    out: Console,
+) -> Iterator[Outcome]:
+    """The outcome of each workload as it is there; what is left of `seconds` is shared evenly among those to come."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    for index, workload in enumerate(workloads):
+        share = None if deadline is None else max(0.0, deadline - time.monotonic()) / (len(workloads) - index)
+        part = f"({index + 1} of {len(workloads)})" if len(workloads) > 1 else ""
+        peak = peaks(machine).flops(workload.dtype, workload.threads)
+        with display(out, peak, part) as report:
+            outcome = tune(
+                workload, machine=machine, database=database, trials=trials, seconds=share, seed=seed, report=report
+            )
+        yield outcome
+
+
+def peak_memory() -> int:
+    """The most memory that this process has held, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, Linux kibibytes

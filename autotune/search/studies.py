@@ -1,0 +1,118 @@
+"""The Optuna study of a workload on a machine, kept beside the measurements and brought in line with them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from autotune.errors import DatabaseError
+from autotune.machine import Machine
+from autotune.measure.measurement import Measurement, Status
+from autotune.schedule.space import Config, Space
+from autotune.schedule.workload import Workload
+from autotune.search.sampler import ABANDONED, Sampler, distributions, is_abandoned
+
+_LOCK_SECONDS = 30
+
+
+def study_name(workload: Workload, machine: Machine, space: Space) -> str:
+    """Of one workload on one machine in one space: unlike measurements never meet in a study."""
+    text = "\n".join((workload.key, machine.fingerprint, space.fingerprint))
+    return f"{workload.describe()} [{hashlib.sha256(text.encode()).hexdigest()[:12]}]"
+
+
+def open_study(url: str, name: str, sampler: Sampler) -> Study:
+    """The study of that name in the database at `url`, made where there is none; it minimizes seconds per call."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # that a study was made is no news to the user
+    try:
+        return optuna.create_study(
+            storage=_storage(url), study_name=name, sampler=sampler, direction="minimize", load_if_exists=True
+        )
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def synchronize(study: Study, space: Space, known: Mapping[str, Measurement]) -> None:
+    """Brings a study in line with what is measured, by config: the measurements are what counts.
+
+    A killed run leaves trials that run for ever; those that were measured get their result, the others are abandoned.
+    Measurements without a trial, of an import for one, become trials.
+    """
+    told = set()
+    for trial in study.get_trials(deepcopy=False):
+        key = config_key(trial.params)
+        if not trial.state.is_finished() and key in known:
+            tell(study, trial, known[key])
+        if not is_abandoned(trial):
+            told.add(key)
+    abandon(study)
+    for key, measurement in known.items():
+        if key not in told:
+            study.add_trial(_trial_of(measurement, space))
+
+
+def tell(study: Study, trial: Trial | FrozenTrial, measurement: Measurement) -> None:
+    """Ends a trial with its result."""
+    if measurement.status is Status.OK:
+        study.tell(trial.number, measurement.seconds, skip_if_finished=True)
+    else:
+        study._storage.set_trial_user_attr(trial._trial_id, "status", measurement.status.value)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def abandon(study: Study) -> None:
+    """Ends the trials that still run without a result: it is as if they had not been proposed."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study._storage.set_trial_user_attr(trial._trial_id, ABANDONED, True)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """Turns errors of Optuna's storage into `DatabaseError`."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        message = f"database {place}: Optuna's study cannot be read or written: {error.__cause__ or error}"
+        raise DatabaseError(message) from error
+
+
+def config_key(config: Mapping[str, Any]) -> str:
+    """One text for equal configs."""
+    return repr(sorted(config.items()))
+
+
+def _trial_of(measurement: Measurement, space: Space) -> FrozenTrial:
+    ok = measurement.status is Status.OK
+    config: Config = dict(measurement.config)
+    return create_trial(
+        params=config,
+        distributions=distributions(space),
+        value=measurement.seconds if ok else None,
+        state=TrialState.COMPLETE if ok else TrialState.FAIL,
+        user_attrs={} if ok else {"status": measurement.status.value},
+    )
+
+
+def _storage(url: str) -> RDBStorage:
+    """Optuna's tables in the same database; a commit does not wait for the disk, as for our own tables."""
+    sqlite = url.startswith("sqlite")
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _LOCK_SECONDS}} if sqlite else {})
+    if sqlite:
+        event.listen(storage.engine, "connect", _without_waiting)
+        storage.engine.dispose()  # connections made so far do not have the setting
+    return storage
+
+
+def _without_waiting(connection: Any, record: object) -> None:
+    del record
+    connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,0 +1,298 @@
+"""Tuning a workload, from nothing known to a proven winner.
+
+`tune` sets up what a run needs and `Run.search` is the loop: propose a batch, build it, measure one config after the
+other, store and tell each result, until the trials, the time or the configs are used up. Then `Run.conclude` lets the
+fastest compete with the incumbent. Nothing is lost when a run is stopped, however that happens: the database is what
+counts, and the next run begins with what is there.
+"""
+
+import importlib
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.study import Study
+from optuna.trial import Trial
+
+from autotune.cost_model.features import FEATURE_NAMES, Platform, features
+from autotune.database import Database
+from autotune.database.winner import Winner
+from autotune.machine import Machine, peaks, versions
+from autotune.measure.measurement import Measurement, Status
+from autotune.schedule.space import Config, Space
+from autotune.schedule.workload import Workload
+from autotune.search.events import (
+    BatchProposed,
+    Event,
+    Finished,
+    MachineLoaded,
+    Outcome,
+    Progress,
+    Proving,
+    Started,
+    TrialFinished,
+)
+from autotune.search.laboratory import QUIET, Bench, Laboratory
+from autotune.search.proof import Contest, prove
+from autotune.search.proposer import Describe, Proposer
+from autotune.search.sampler import Sampler, distributions
+from autotune.search.studies import (
+    abandon,
+    config_key,
+    open_study,
+    storage_errors,
+    study_name,
+    synchronize,
+    tell,
+)
+from autotune.templates import template_for
+
+Report = Callable[[Event], None]
+
+STOP_ABOVE = 2.5  # times the best: slower candidates are not timed to the end
+CHALLENGERS = 3
+CONCLUDING_SECONDS = 5.0  # kept of a time budget for the proof
+REPEATS = 2  # times a measurement is repeated because the machine was loaded
+PATIENCE_SECONDS, PATIENCE_SHARE = 5.0, 0.1  # how much of a run may go into waiting and repeating
+SETTLE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be tuned: a workload on a machine, and how its configs are chosen."""
+
+    workload: Workload
+    machine: Machine
+    space: Space
+    default: Config
+    describe: Describe | None = None
+    trials: int
+    seconds: float | None = None
+    seed: int = 0
+    batch: int = 8
+
+
+def tune(
+    workload: Workload,
+    *,
+    machine: Machine,
+    database: Database,
+    trials: int,
+    seconds: float | None = None,
+    seed: int = 0,
+    batch: int = 8,
+    report: Report | None = None,
+) -> Outcome:
+    """Tunes `workload` on this machine until `trials` configs are measured, earlier runs included, or time is up.
+
+    `seconds` bounds the whole run. Every measurement goes into `database` as it is made; a run that was stopped is
+    continued by the next. Ctrl-C ends the search early, not the proof; a second one ends that too.
+    """
+    loading = threading.Thread(target=importlib.import_module, args=("xgboost",), daemon=True)
+    loading.start()  # takes seconds, which pass while the first batch is built
+    template = template_for(workload)
+    task = Task(
+        workload=workload,
+        machine=machine,
+        space=template.space(workload, machine),
+        default=template.default(workload, machine),
+        describe=_describe(workload, machine),
+        trials=trials,
+        seconds=seconds,
+        seed=seed,
+        batch=batch,
+    )
+    with Bench(workload, machine) as laboratory:
+        return run(task, laboratory, database, report=report)
+
+
+def run(task: Task, laboratory: Laboratory, database: Database, *, report: Report | None = None) -> Outcome:
+    """Tunes in any laboratory; see `tune`."""
+    state = Run(task=task, laboratory=laboratory, database=database, report=report or (lambda _: None))
+    with storage_errors(database.place):
+        state.search()
+        state.conclude()
+    return state.outcome()
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run: what is known so far, by config, and how it ended."""
+
+    task: Task
+    laboratory: Laboratory
+    database: Database
+    report: Report
+    known: dict[str, Measurement] = field(default_factory=dict)
+    earlier: int = 0
+    winner: Winner | None = None
+    replaced: bool = False
+    interrupted: bool = False
+    error: str = ""
+    start: float = field(default_factory=time.monotonic)
+    repeating: float = 0.0
+    """Seconds that went into waiting for a quiet machine and into repeating measurements."""
+
+    def search(self) -> None:
+        """Measures batch after batch until trials, time or configs are used up, or Ctrl-C."""
+        study = self._open()
+        self.report(Started(self.progress()))
+        try:
+            while count := self._next_batch():
+                trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
+                self.report(BatchProposed(self.progress(), count))
+                for trial, measurement in self._measure(trials, study.study_name):
+                    tell(study, trial, measurement)
+                    self.known[config_key(measurement.config)] = measurement
+                    self.report(TrialFinished(self.progress(), measurement))
+        except KeyboardInterrupt:
+            self.interrupted = True
+        abandon(study)
+
+    def conclude(self) -> None:
+        """Lets the fastest compete with the incumbent and stores a new winner; not where nothing is new."""
+        self.winner = self.database.winner(self.task.workload.key, self.task.machine.fingerprint)
+        nothing_new = len(self.known) == self.earlier
+        try:
+            if not (nothing_new and (self.winner or self.interrupted)):
+                self._prove()
+        except KeyboardInterrupt:
+            self.interrupted = True
+        self.report(Finished(self.progress(), self.winner))
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        task = self.task
+        elapsed = time.monotonic() - self.start
+        new = len(self.known) - self.earlier
+        missing = max(0, min(task.trials, task.space.size) - len(self.known))
+        left = elapsed / new * missing if new else math.inf
+        if task.seconds is not None:
+            left = min(left, max(0.0, task.seconds - elapsed))
+        return Progress(
+            workload=task.workload,
+            trials=task.trials,
+            done=len(self.known),
+            earlier=self.earlier,
+            best=self._best(),
+            failures=Counter(found.status for found in self.known.values() if found.status is not Status.OK),
+            elapsed=elapsed,
+            left=left if math.isfinite(left) else None,
+        )
+
+    def outcome(self) -> Outcome:
+        """What the run has found."""
+        return Outcome(
+            workload=self.task.workload,
+            machine=self.task.machine,
+            winner=self.winner,
+            replaced=self.replaced,
+            progress=self.progress(),
+            exhausted=len(self.known) >= self.task.space.size,
+            interrupted=self.interrupted,
+            error=self.error,
+        )
+
+    def _open(self) -> Study:
+        """The study, with all that was measured before of this workload, on this machine, by these versions."""
+        task = self.task
+        for measurement in self.database.measurements(task.workload.key, task.machine.fingerprint):
+            if measurement.versions == versions() and task.space.contains(dict(measurement.config)):
+                key = config_key(measurement.config)
+                self.known[key] = _quieter(self.known.get(key), measurement)
+        self.earlier = len(self.known)
+        proposer = Proposer(task.space, default=task.default, describe=task.describe, seed=task.seed)
+        sampler = Sampler(task.space, proposer, batch=task.batch)
+        study = open_study(self.database.url, study_name(task.workload, task.machine, task.space), sampler)
+        synchronize(study, task.space, self.known)
+        return study
+
+    def _next_batch(self) -> int:
+        """How many configs to measure next; 0 at the end."""
+        missing = min(self.task.trials, self.task.space.size) - len(self.known)
+        return 0 if self._time_is_up() else max(0, min(self.task.batch, missing))
+
+    def _measure(self, trials: Sequence[Trial], name: str) -> Iterator[tuple[Trial, Measurement]]:
+        """Each trial with its result, once it has one that counts.
+
+        What was measured while something else was running is measured again, within limits; every attempt is stored.
+        """
+        waiting: dict[Trial, Measurement | None] = dict.fromkeys(trials)
+        for attempt in range(REPEATS + 1):
+            began = time.monotonic()
+            loaded: dict[Trial, Measurement | None] = {}
+            configs = [dict(trial.params) for trial in waiting]
+            found = self.laboratory.measure(configs, stop_above=STOP_ABOVE * self._best())
+            for (trial, before), measurement in zip(waiting.items(), found, strict=False):
+                self.database.add_measurement(measurement, self.task.machine, name)
+                result = _quieter(before, measurement)
+                if _trusted(result) or attempt == REPEATS or not self._patient():
+                    yield trial, result
+                else:
+                    loaded[trial] = result
+                if self._time_is_up():
+                    return
+            if attempt:
+                self.repeating += time.monotonic() - began
+            if not loaded:
+                return
+            self.report(MachineLoaded(self.progress(), min(m.load for m in loaded.values() if m), len(loaded)))
+            began = time.monotonic()
+            self.laboratory.settle(SETTLE_SECONDS)
+            self.repeating += time.monotonic() - began
+            waiting = loaded
+
+    def _prove(self) -> None:
+        task = self.task
+        stored = self.winner.config if self.winner and task.space.contains(self.winner.config) else None
+        fastest = sorted((m for m in self.known.values() if m.status is Status.OK), key=lambda m: m.seconds)
+        contest = Contest(
+            workload=task.workload,
+            machine=task.machine,
+            default=task.default,
+            stored=stored,
+            challengers=tuple(dict(measurement.config) for measurement in fastest[:CHALLENGERS]),
+        )
+        self.report(Proving(self.progress(), len(contest.challengers)))
+        verdict = prove(contest, self.laboratory, seed=task.seed)
+        self.error = verdict.error
+        if verdict.winner is not None:
+            self.replaced = self.database.set_winner(verdict.winner, task.machine)
+            self.winner = verdict.winner
+
+    def _best(self) -> float:
+        return min((measurement.seconds for measurement in self.known.values()), default=math.inf)
+
+    def _patient(self) -> bool:
+        """Whether there is time left for repeating measurements."""
+        return self.repeating < PATIENCE_SECONDS + PATIENCE_SHARE * (time.monotonic() - self.start)
+
+    def _time_is_up(self) -> bool:
+        seconds = self.task.seconds
+        return seconds is not None and time.monotonic() - self.start > max(0.0, seconds - CONCLUDING_SECONDS)
+
+
+def _trusted(measurement: Measurement) -> bool:
+    return measurement.status is not Status.OK or measurement.load >= QUIET
+
+
+def _quieter(first: Measurement | None, second: Measurement) -> Measurement:
+    """Of two measurements of a config the one to believe: made while less else was running, else the later."""
+    return first if first is not None and _trusted(first) and first.load > second.load else second
+
+
+def _describe(workload: Workload, machine: Machine) -> Describe:
+    """Features of configs by their loop nests."""
+    template = template_for(workload)
+    platform = Platform.of(machine, peaks(machine), workload.threads)
+
+    def describe(configs: Sequence[Config]) -> NDArray[np.float64]:
+        rows = [features(template.nest(workload, config, machine), platform) for config in configs]
+        return np.array(rows).reshape(len(configs), len(FEATURE_NAMES))
+
+    return describe
