@@ -7,7 +7,7 @@ from importlib import import_module
 def on_use(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
     """A `__getattr__` for `package`: each name of `modules` comes from the module given for it."""
 
-    def __getattr__(name: str) -> object:  # noqa: N807  # a module's own __getattr__ (PEP 562)
+    def __getattr__(name: str) -> object:  # a module's own __getattr__ (PEP 562)
         if name not in modules:
             message = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(message)

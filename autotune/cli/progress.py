@@ -13,6 +13,7 @@ from rich.text import Text
 
 from autotune.cli import units
 from autotune.measure import Status
+from autotune.schedule import Workload
 from autotune.search import BatchProposed, Event, Finished, MachineLoaded, Progress, Proving, Started, TrialFinished
 
 LINE_SECONDS = 5.0
@@ -33,16 +34,17 @@ class Display(Protocol):
         """Show what happened."""
 
 
-def display(out: Console, peak: float, part: str) -> Display:
+def display(out: Console, workload: Workload, peak: float, part: str) -> Display:
     """The display that suits the console; `peak` in operations per second, `part` tells which of several runs it is."""
-    return LiveLines(out, peak, part) if out.is_terminal else PlainLines(out, peak, part)
+    return LiveLines(out, workload, peak, part) if out.is_terminal else PlainLines(out, peak, part)
 
 
 class LiveLines:
     """Lines that are drawn again and again; in the end one line stays."""
 
-    def __init__(self, out: Console, peak: float, part: str) -> None:
+    def __init__(self, out: Console, workload: Workload, peak: float, part: str) -> None:
         self._out = out
+        self._workload = workload
         self._peak = peak
         self._part = part
         self._event: Event | None = None
@@ -68,7 +70,7 @@ class LiveLines:
 
     def _render(self) -> RenderableType:
         if self._event is None:
-            return Text("starting", style="dim")
+            return Group(title(self._workload, self._part), Text("   starting", style="dim"))
         return lines(self._event, self._peak, part=self._part, since=time.monotonic() - self._received)
 
 
@@ -120,7 +122,6 @@ class PlainLines:
 def lines(event: Event, peak: float, *, part: str = "", since: float = 0.0) -> RenderableType:
     """What a terminal shows of a run, `since` seconds after the event."""
     progress = event.progress
-    title = Text.assemble((progress.workload.describe(), "bold"), f" {part}")
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -128,7 +129,12 @@ def lines(event: Event, peak: float, *, part: str = "", since: float = 0.0) -> R
     if progress.failures:
         facts.add_row("  failed", Text(failures(progress.failures), style="yellow"))
     facts.add_row("  now", Text(activity(event), style="yellow" if isinstance(event, MachineLoaded) else ""))
-    return Group(title, _bar(progress, since), facts)
+    return Group(title(progress.workload, part), _bar(progress, since), facts)
+
+
+def title(workload: Workload, part: str) -> Text:
+    """What is tuned, and which of several runs it is."""
+    return Text.assemble((workload.describe(), "bold"), f" {part}")
 
 
 def line(progress: Progress, peak: float) -> str:
@@ -159,8 +165,9 @@ def best(progress: Progress, peak: float) -> str:
 
 
 def failures(counts: Mapping[Status, int]) -> str:
-    """Failed trials by kind: "2 timeout, 1 crash"."""
-    return ", ".join(f"{count} {status.value}" for status, count in sorted(counts.items()) if count)
+    """Failed trials by kind, the most frequent first: "2 timeout, 1 crash"."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{count} {status.value}" for status, count in ordered)
 
 
 def activity(event: Event) -> str:

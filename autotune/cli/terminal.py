@@ -34,7 +34,7 @@ def command_line() -> str:
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     """A table with these headings; the columns called `numbers` are aligned to the right."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     right = set(numbers)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)

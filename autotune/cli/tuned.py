@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotune import settings
 from autotune.autodiff import derive
+from autotune.cli import units
 from autotune.database.workload_key import WorkloadKey
 from autotune.lang import Kernel
 from autotune.machine import Machine, peaks
@@ -56,6 +57,15 @@ class Tuned:
     def gain(self) -> float | None:
         """The default's time over the winner's."""
         return self.winner.default_seconds / self.winner.seconds if self.winner else None
+
+    @property
+    def gain_words(self) -> str:
+        """By how much the winner was proven faster than the default, for people."""
+        if self.winner is None or self.gain is None:
+            return "no winner proven yet" if self.best_seconds else "every trial failed"
+        if self.winner.samples == self.winner.default_samples:
+            return "none: the default won"
+        return units.gain(self.gain, self.winner.ratio_low, self.winner.ratio_high)
 
     @cached_property
     def source(self) -> Path | None:
@@ -111,10 +121,11 @@ def look_up_all(database: "Database", kernel: TunedKernel, machine: Machine) -> 
     for direction in kernel.directions:
         definition = derive(kernel.definition, direction)
         counted = database.summaries(kernel=definition.name, direction=direction)
-        for key in database.workloads(kernel=definition.name, direction=direction):
-            workload = _workload(definition, key)
-            tuned = None if workload is None else _tuned(database, workload, machine, counted)
-            if tuned is not None and (tuned.counts or tuned.winner):
+        keys = database.workloads(kernel=definition.name, direction=direction)
+        workloads = [workload for key in keys if (workload := _workload(definition, key)) is not None]
+        for workload in sorted(workloads, key=lambda each: (each.dtype, each.threads, each.extents)):
+            tuned = _tuned(database, workload, machine, counted)
+            if tuned.counts or tuned.winner:
                 yield tuned
 
 

@@ -33,7 +33,7 @@ def tune_each(
         share = None if deadline is None else max(0.0, deadline - time.monotonic()) / (len(workloads) - index)
         part = f"({index + 1} of {len(workloads)})" if len(workloads) > 1 else ""
         peak = peaks(machine).flops(workload.dtype, workload.threads)
-        with display(out, peak, part) as report:
+        with display(out, workload, peak, part) as report:
             outcome = tune(
                 workload, machine=machine, database=database, trials=trials, seconds=share, seed=seed, report=report
             )

@@ -24,10 +24,10 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 class Compiled:
     """A compiled kernel.
 
-    `call(*inputs, out, scratch)` is the machine code's own entry point: it checks neither dtypes nor ranks nor shapes, which
-    is its caller's task. It returns 0, or the number of the first argument (from 1) whose strides the schedule cannot walk;
-    then nothing has been written and the caller copies that argument to C order. `scratch` is the number of elements of
-    scratch it needs.
+    `call(*inputs, out, scratch)` is the machine code's own entry point: it checks neither dtypes nor ranks nor shapes,
+    which is its caller's task. It returns 0, or the number of the first argument (from 1) whose strides the schedule
+    cannot walk; then nothing has been written and the caller copies that argument to C order. `scratch` is the number
+    of elements of scratch it needs.
     """
 
     call: Callable[..., int]
@@ -41,7 +41,8 @@ class Compiled:
 def write(source: Source, directory: Path | None = None) -> Path:
     """Write the module unless it is there already, and return its path.
 
-    The file appears whole or not at all. An existing file is kept, because Numba recompiles a file whose time has changed.
+    The file appears whole or not at all. An existing file is kept, because Numba recompiles a file whose time has
+    changed.
     """
     directory = directory or cache_directory() / "kernels"
     directory.mkdir(parents=True, exist_ok=True)

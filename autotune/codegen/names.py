@@ -5,7 +5,7 @@ from functools import cached_property
 
 from autotune.codegen.text import Lines, scaled, total
 from autotune.lang import Axis, Extent, Kernel, Parameter, Read, ScalarSpec
-from autotune.lang.traverse import subexpressions
+from autotune.lang.graph import subexpressions
 from autotune.schedule import Stage
 
 
@@ -49,7 +49,10 @@ class Names:
         return "_".join((read.tensor, *(axis.name for axis in read.indices))) if several else read.tensor
 
     def stride(self, read: Read, axis: Axis) -> str:
-        """How far a step along `axis` moves in `read`, in elements; "0" without the axis, "1" along the result's last."""
+        """How far a step along `axis` moves in `read`, in elements.
+
+        "0" without the axis, "1" along the result's last.
+        """
         if axis not in read.indices:
             return "0"
         if read == self.stage.total and axis == self.stage.axes[-1]:

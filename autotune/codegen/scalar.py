@@ -11,17 +11,17 @@ Real = TypeVar("Real", bound=float)
 @register_jitable
 def larger(a: Real, b: Real) -> Real:
     """The larger of two numbers; NaN if either is NaN."""
-    return a if a >= b or a != a else b  # noqa: PLR0124  # only NaN differs from itself
+    return a if a >= b or a != a else b  # only NaN differs from itself
 
 
 @register_jitable
 def smaller(a: Real, b: Real) -> Real:
     """The smaller of two numbers; NaN if either is NaN."""
-    return a if a <= b or a != a else b  # noqa: PLR0124
+    return a if a <= b or a != a else b
 
 
 @register_jitable
-def sign(a: Real) -> Real:
+def sign(a: float) -> float:
     """-1, 0 or 1; NaN for NaN."""
     return a / abs(a) if a != 0 else a
 

@@ -6,17 +6,15 @@ Two Numba types carry LLVM values that live in registers:
 * `Tile(dtype, rows, vectors, lanes)`: a block of `rows x vectors` vectors, held as an LLVM array. LLVM splits the array
   into its vectors (SROA), so a tile that fits the register file never touches memory.
 
-`vector_operations` and `tile_operations` bind the compile-time sizes and return the intrinsics as named tuples; generated
-modules call their members by plain names. Pointers are Numba `CPointer`s and offsets count elements, so any stride works.
-A pointer does not keep its array alive: Numba frees an array after its last visible use, so whoever takes a `pointer`
-calls `keep` on the array after the pointer's last use.
+`vector_operations` and `tile_operations` bind the compile-time sizes and return the intrinsics as named tuples;
+generated modules call their members by plain names. Pointers are Numba `CPointer`s and offsets count elements, so any
+stride works. A pointer does not keep its array alive: Numba frees an array after its last visible use, so whoever takes
+a `pointer` calls `keep` on the array after the pointer's last use.
 
 Why pointers: an array argument travels as seven fields, which costs a micro-kernel 10 to 20 %; and scalar packing loops
-cost a matrix product up to 25 % (measured on Zen 5), hence
-`panel_packing`.
+cost a matrix product up to 25 % (measured on Zen 5), hence `panel_packing`.
 """
 
-import math
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -24,7 +22,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-_INT1, _INT32, _INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+CACHE_LINE = 64  # bytes, on x86-64 and on most Arm cores; elsewhere some prefetches are for nothing
+
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):
@@ -44,13 +44,13 @@ class Tile(types.Type):
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Vector) -> None:
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
 
 
 @register_model(Tile)
-class _TileModel(models.PrimitiveModel):  # type: ignore[misc]
+class _TileModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Tile) -> None:
         vector = ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes)
         super().__init__(manager, kind, ir.ArrayType(vector, kind.rows * kind.vectors))
@@ -115,10 +115,7 @@ def prefetch(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
     """Ask for the cache line at `offset` to be brought into L1; any address is allowed."""
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        address = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), cgutils.voidptr_t)
-        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, _INT32(0), _INT32(3), _INT32(1)])
+        _prefetch(builder, builder.gep(arguments[0], [arguments[1]]))
         return context.get_dummy_value()
 
     return types.void(base, types.intp), emit
@@ -150,6 +147,13 @@ def _load(builder: Any, base: Any, offset: Any, lanes: int) -> Any:
 def _store(builder: Any, value: Any, base: Any, offset: Any) -> None:
     address = _address(builder, base, offset, value.type.count)
     builder.store(value, address).align = _bytes(base.type.pointee)
+
+
+def _prefetch(builder: Any, address: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, all_levels, data = _INT32(0), _INT32(3), _INT32(1)  # as the LLVM reference numbers them
+    builder.call(function, [builder.bitcast(address, cgutils.voidptr_t), read, all_levels, data])
 
 
 def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
@@ -230,7 +234,7 @@ def vector_operations(lanes: int) -> VectorOperations:
     @intrinsic
     def load(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return _load(builder, *arguments, lanes)
+            return _load(builder, arguments[0], arguments[1], lanes)
 
         return Vector(base.dtype, lanes)(base, types.intp), emit
 
@@ -299,10 +303,10 @@ def panel_packing(width: int, lanes: int) -> Any:
     """Intrinsic `pack(source, step, depth_step, packed, count, depth)` that copies one panel of a block.
 
     `packed[d * width + w] = source[w * step + d * depth_step]` for `d < depth`, `w < count`; lanes from `count` up to
-    `width` become zero, so that a micro-kernel may always read whole panels. Three loops, chosen by the strides at run time:
-    vector copies where `step` is 1, square transposes in registers where `depth_step` is 1, single elements otherwise.
-    Stores whole vectors, so up to `lanes` elements after the panel are overwritten: panels are packed in ascending order
-    and the buffer has that much slack.
+    `width` become zero, so that a micro-kernel may always read whole panels. Three loops, chosen by the strides at run
+    time: vector copies where `step` is 1, square transposes in registers where `depth_step` is 1, single elements
+    otherwise. Stores whole vectors, so up to `lanes` elements after the panel are overwritten: panels are packed in
+    ascending order and the buffer has that much slack.
     """
 
     @intrinsic
@@ -403,7 +407,10 @@ def _packed_offset(builder: Any, at: Any, column: int, width: int, start: int) -
 def _rows(
     builder: Any, source: Any, step: Any, count: Any, start: int, at: Any, width: int, lanes: int, mask: Any
 ) -> list[Any]:
-    """`lanes` vectors along the depth from row `start` on; rows from `count` on read the first row again and are zeroed."""
+    """`lanes` vectors along the depth from row `start` on.
+
+    Rows from `count` on read the first row again and are zeroed.
+    """
     element = source.type.pointee
     rows = []
     for row in range(start, start + lanes):
@@ -437,10 +444,11 @@ class TileOperations(NamedTuple):
     zeros: Any
     """zeros(like) -> tile of zeros, of the element type `like` points to"""
     update: Any
-    """update(tile, left, left_step, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors at right"""
+    """update(tile, left, left_step, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors at
+    right"""
     update_first: Any
-    """update_first(tile, left, left_step, rows, right, columns): the same where only `rows` rows and `columns` columns may
-    be read; rows beyond repeat the last one, columns beyond are zero"""
+    """update_first(tile, left, left_step, rows, right, columns): the same where only `rows` rows and `columns` columns
+    may be read; rows beyond repeat the last one, columns beyond are zero"""
     store: Any
     """store(tile, out, row_step)"""
     add: Any
@@ -463,8 +471,8 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
         return builder.add(_scaled(builder, row, row_step), _INT64(vector * lanes))
 
     def rank_one(builder: Any, tile: Any, left: Any, offsets: list[Any], right: list[Any]) -> Any:
-        # Each broadcast stands right before its multiply-adds: one register serves all rows. With all broadcasts first, LLVM
-        # spilled 14 x 2 tiles of 16 lanes on Zen 4.
+        # Each broadcast stands right before its multiply-adds: one register serves all rows. With all broadcasts first,
+        # LLVM spilled 14 x 2 tiles of 16 lanes on Zen 4.
         for row in range(rows):
             broadcast = _splat(builder, builder.load(builder.gep(left, [offsets[row]])), lanes)
             for vector in range(vectors):
@@ -565,21 +573,12 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
     def touch(_context: Any, out: types.CPointer, row_step: types.Integer) -> Any:
         def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             out, row_step = arguments
-            kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
-            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-            line = max(1, 64 // (lanes * _bytes(out.type.pointee)))
+            line = max(1, CACHE_LINE // (lanes * _bytes(out.type.pointee)))
             for row in range(rows):
                 for vector in range(0, vectors, line):
-                    at = builder.gep(out, [offset(builder, row, vector, row_step)])
-                    address = builder.bitcast(at, cgutils.voidptr_t)
-                    builder.call(function, [address, _INT32(0), _INT32(3), _INT32(1)])
+                    _prefetch(builder, builder.gep(out, [offset(builder, row, vector, row_step)]))
             return context.get_dummy_value()
 
         return types.void(out, types.intp), emit
 
     return TileOperations(zeros, update, update_first, whole(False), whole(True), partial(False), partial(True), touch)
-
-
-def natural_lanes(vector_bytes: int, itemsize: int) -> int:
-    """Elements of `itemsize` bytes in a register of `vector_bytes`."""
-    return 1 << int(math.log2(vector_bytes // itemsize))

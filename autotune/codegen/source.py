@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from autotune.lang import ScalarSpec
 from autotune.machine import Machine
 from autotune.schedule import Config, Workload
 from autotune.templates import Schedule, Scheduled, template_for
+
+_SCALAR_FUNCTIONS = ("larger", "natural_log", "sign", "smaller", "square_root")
+_INTRINSICS = ("get", "keep", "panel_packing", "pointer", "prefetch", "put", "shift", "tile_operations")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class Source:
 
 @lru_cache(maxsize=1)
 def generator_version() -> str:
-    """Version of the package and a digest of this layer's files: changes whenever the same schedule may compile to else."""
+    """Version of the package and a digest of this layer's files.
+
+    It changes whenever the same schedule may compile to something else.
+    """
     files = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return f"{__version__} {digest[:12]}"
@@ -49,14 +56,16 @@ def generate(workload: Workload, config: Config, machine: Machine) -> Source:
 
 
 def _module(workload: Workload, config: Config, schedule: Schedule) -> Lines:
-    lines = Lines()
-    _imports(lines, schedule)
-    _constants(lines, workload, config, schedule)
+    code = Lines()
+    _constants(code, workload, config, schedule)
     single = len(schedule) == 1 and _tasks(schedule[0], config) == 1  # one function compiles faster than two
     if not single:
         for scheduled in schedule:
-            _stage_function(lines, scheduled, config)
-    _kernel_function(lines, workload, config, schedule, single=single)
+            _stage_function(code, scheduled, config)
+    _kernel_function(code, workload, config, schedule, single=single)
+    lines = Lines()
+    _imports(lines, str(code))
+    lines.add(*code.lines)
     return lines
 
 
@@ -83,14 +92,22 @@ def _header(workload: Workload, config: Config, schedule: Schedule) -> Lines:
     return lines
 
 
-def _imports(lines: Lines, schedule: Schedule) -> None:
-    names = {"get", "keep", "pointer", "put"}
-    if any(scheduled.nest.accumulator for scheduled in schedule):
-        names |= {"panel_packing", "prefetch", "shift", "tile_operations"}
-    lines.add("import math", "")
-    lines.add("import numpy as np", "from numba import njit, prange, types", "")
-    lines.add("from autotune.codegen.scalar import larger, natural_log, sign, smaller, square_root")
-    lines.add(f"from autotune.codegen.simd import {', '.join(sorted(names))}", "")
+def _imports(lines: Lines, code: str) -> None:
+    """Imports of what `code` uses."""
+    if re.search(r"\bmath\.", code):
+        lines.add("import math", "")
+    if re.search(r"\bnp\.", code):
+        lines.add("import numpy as np")
+    lines.add(f"from numba import {', '.join(('njit', *_called(('prange',), code), 'types'))}", "")
+    for module, names in (("scalar", _SCALAR_FUNCTIONS), ("simd", _INTRINSICS)):
+        if used := _called(names, code):
+            lines.add(f"from autotune.codegen.{module} import {', '.join(used)}")
+    lines.add("")
+
+
+def _called(names: tuple[str, ...], code: str) -> tuple[str, ...]:
+    """Those of `names` that `code` calls."""
+    return tuple(name for name in names if re.search(rf"\b{name}\(", code))
 
 
 def _constants(lines: Lines, workload: Workload, config: Config, schedule: Schedule) -> None:

@@ -62,6 +62,9 @@ def scalar(expr: Expr, read: Callable[[Read], str]) -> str:
             return f"REAL({name}_extent)"
         case Read():
             return read(expr)
+        case Apply("pow", (base, Constant(exponent))) if exponent.is_integer():
+            power = f"({scalar(base, read)} ** {abs(int(exponent))})"  # multiplications, not a call of pow
+            return power if exponent >= 0 else f"(REAL(1.0) / {power})"
         case Apply(function, operands) if function in SCALAR_FORMS:
             return SCALAR_FORMS[function].format(*(scalar(operand, read) for operand in operands))
         case _:

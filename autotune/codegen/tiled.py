@@ -6,13 +6,12 @@ from functools import cached_property
 from typing import Literal
 
 from autotune.codegen.names import Names
+from autotune.codegen.simd import CACHE_LINE
 from autotune.codegen.text import Lines, scalar, scaled
 from autotune.lang import Axis, Read
 from autotune.schedule import Kind, Loop, LoopNest
 from autotune.templates import Contraction, Scheduled
 from autotune.templates.contraction import fused_groups
-
-CACHE_LINE = 64
 
 Side = Literal["left", "right"]
 
@@ -97,6 +96,10 @@ class Tiled:
         """Factors of an operand."""
         return self.contraction.left if side == "left" else self.contraction.right
 
+    def axis(self, side: Side) -> Axis | None:
+        """The blocked axis of an operand besides the depth, if there is one."""
+        return self.row if side == "left" else self.column
+
     def packed(self, side: Side) -> bool:
         """Whether an operand is copied into panels."""
         return self.nest.pack_of(side) is not None
@@ -113,7 +116,7 @@ class Tiled:
         elif not self.packed(side):
             return 0
         else:
-            axis = self.row if side == "left" else self.column
+            axis = self.axis(side)
             block = self.step(f"{axis.name}_block") if axis else panel
         return -(-(block * self.depth_block + self.lanes) // CACHE_LINE) * CACHE_LINE
 
@@ -187,7 +190,7 @@ def _buffers(lines: Lines, tiled: Tiled) -> None:
 def _slices(lines: Lines, tiled: Tiled) -> None:
     """The part of the output that this task computes: `m_first` up to `m_last` of each blocked or shared axis."""
     rest = "task"
-    shared = {}
+    shared = {loop.axis for loop in tiled.parallel_loops}
     for loop in tiled.parallel_loops:
         unit = tiled.width if loop.axis == tiled.column.name else tiled.rows if _is(tiled.row, loop) else 1
         share = f"({loop.axis}_size + {loop.tasks * unit - 1}) // {loop.tasks * unit}" if loop.tasks else "0"
@@ -196,7 +199,6 @@ def _slices(lines: Lines, tiled: Tiled) -> None:
         lines.add(f"{loop.axis}_first = min({loop.axis}_size, ({position}) * {loop.axis}_share)")
         lines.add(f"{loop.axis}_last = min({loop.axis}_size, {loop.axis}_first + {loop.axis}_share)")
         rest = f"{rest} // {loop.tasks}"
-        shared[loop.axis] = True
     for axis in (tiled.row, tiled.column):
         if axis and axis.name not in shared:
             lines.add(f"{axis.name}_first, {axis.name}_last = 0, {axis.name}_size")
@@ -235,8 +237,7 @@ def _tile_loop(lines: Lines, nest: ExitStack, loop: Loop, tiled: Tiled) -> None:
 def _pack(lines: Lines, tiled: Tiled, side: Side) -> None:
     """Copy a block of an operand into panels."""
     names, factors, panel = tiled.names, tiled.factors(side), tiled.panel(side)
-    axis = tiled.row if side == "left" else tiled.column
-    depth = tiled.depth
+    axis, depth = tiled.axis(side), tiled.depth
     length = f"{axis.name}_length" if axis else "1"
     with lines.block(f"for panel in range(0, {length}, {panel}):  # pack {' * '.join(map(str, factors))}"):
         at = {depth: f"{depth.name}_block"} | ({axis: f"{axis.name}_block + panel"} if axis else {})
@@ -272,8 +273,8 @@ class _Operand:
 
 
 def _operand(tiled: Tiled, side: Side) -> _Operand:
-    names, factors, panel, depth = tiled.names, tiled.factors(side), tiled.panel(side), tiled.depth
-    axis = tiled.row if side == "left" else tiled.column
+    names, factors, panel = tiled.names, tiled.factors(side), tiled.panel(side)
+    axis, depth = tiled.axis(side), tiled.depth
     if not factors:
         return _Operand(f"{side}_panels", "1", str(panel))
     if tiled.packed(side):
@@ -369,13 +370,14 @@ def _prefetch(lines: Lines, tiled: Tiled, left: _Operand, right: _Operand) -> No
     if not ahead:
         return
     line = CACHE_LINE // tiled.nest.itemsize
-    for name, operand, side in (("left", left, "left"), ("right", right, "right")):
+    operands: tuple[tuple[Side, _Operand], ...] = (("left", left), ("right", right))
+    for side, operand in operands:
         if operand.depth_step.isdigit():
-            panel = tiled.panel("left" if side == "left" else "right")
+            panel = tiled.panel(side)
             for start in range(0, panel * tiled.unroll, line):
-                lines.add(f"prefetch({name}, {ahead * panel + start})")
+                lines.add(f"prefetch({side}, {ahead * panel + start})")
         else:
-            lines.add(f"prefetch({name}, {_times(ahead, operand.depth_step)})")
+            lines.add(f"prefetch({side}, {_times(ahead, operand.depth_step)})")
 
 
 def _times(count: int, step: str) -> str:

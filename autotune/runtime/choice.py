@@ -15,8 +15,8 @@ from autotune.templates import template_for
 
 logger = logging.getLogger("autotune")
 
-# Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled for
-# an untuned kernel, and a new shape costs a lookup.
+# Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled
+# for an untuned kernel, and a new shape costs a lookup.
 SIZES = (1, 8, 32, 128, 1024)
 
 
@@ -74,6 +74,9 @@ def rounded(size: int) -> int:
 
 
 def distance(first: Mapping[str, int], second: Mapping[str, int]) -> float:
-    """How far apart two shapes are: the root of the summed squares of the binary logarithms of their extents' ratios."""
+    """How far apart two shapes are.
+
+    The root of the summed squares of the binary logarithms of their extents' ratios.
+    """
     logs = (math.log2(max(first.get(name, 1), 1) / max(size, 1)) for name, size in second.items())
     return math.sqrt(sum(log * log for log in logs))

@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autotune import settings
-from autotune.database import Record
 from autotune.errors import DtypeError, ShapeError
 from autotune.lang import Kernel, ScalarSpec
 from autotune.machine import detect
@@ -15,14 +14,17 @@ from autotune.runtime.choice import Choice, Origin, choose, read_winners
 from autotune.runtime.plan import Array, Plan, compiled_plan, empty_plan, is_empty, workload_of
 from autotune.schedule import Workload, check_dtype
 
+if TYPE_CHECKING:
+    from autotune.database import Record
+
 logger = logging.getLogger("autotune")
 
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all are forgotten, and found again
 
-# The common case written out for the kernel's own parameters: dtypes are compared by identity and shapes looked up. A loop
-# over the arguments, hashing dtypes or making tuples of strides would each cost more than entering the machine code, which
-# looks at the strides itself.
+# The common case written out for the kernel's own parameters: dtypes are compared by identity and shapes looked up. A
+# loop over the arguments, hashing dtypes or making tuples of strides would each cost more than entering the machine
+# code, which looks at the strides itself.
 _FAST_PATH = """
 def call(self, {arguments}, *, out=None):
     if out is not None:

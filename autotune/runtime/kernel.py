@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 class TunedKernel:
     """A kernel as a function of NumPy arrays; see `kernel`.
 
-    Calling it returns a new array, or fills `out` where given. It runs the schedule tuned for these shapes, this dtype, this
-    machine and thread count where there is one, else the nearest tuned one, else the default. Inputs may have any strides
-    and are never modified. Raises ShapeError and DtypeError for arguments that do not fit the definition.
+    Calling it returns a new array, or fills `out` where given. It runs the schedule tuned for these shapes, this dtype,
+    this machine and thread count where there is one, else the nearest tuned one, else the default. Inputs may have any
+    strides and are never modified. Raises ShapeError and DtypeError for arguments that do not fit the definition.
     """
 
     def __new__(cls, definition: Kernel) -> Self:
-        """A kernel whose `__call__` is written for its own inputs, which a method shared by all kernels could not be."""
+        """A kernel whose `__call__` is written for its own inputs, which a method shared by all could not be."""
         forward = Dispatch(definition)
-        created = super().__new__(type(cls.__name__, (cls,), {"__call__": forward.method(), "__doc__": definition.doc}))
+        members = {"__call__": forward.method(), "__doc__": definition.doc}
+        kind: type[Self] = type(cls.__name__, (cls,), members)
+        created = super().__new__(kind)
         created._dispatch = {definition.direction: forward}
         return created
 
@@ -99,7 +101,10 @@ class TunedKernel:
         return tuple(outcomes)
 
     def extents(self, shapes: Mapping[str, tuple[int, ...] | int]) -> dict[str, int]:
-        """Extents from shapes of tensors and extents by name; raises ShapeError for unknown, missing or unequal ones."""
+        """Extents from shapes of tensors and extents by name.
+
+        Raises ShapeError for unknown, missing or unequal ones.
+        """
         found: dict[str, int] = {}
         specs = {spec.name: spec for spec in self.definition.inputs if not isinstance(spec, ScalarSpec)}
         for name, given in shapes.items():
@@ -114,7 +119,8 @@ class TunedKernel:
                 pairs = {name: given}
             else:
                 known = ", ".join([*map(str, specs.values()), *self.definition.extent_names])
-                message = f"{self.definition.name}: {name}={given!r} is neither a tensor's shape nor an extent; it has {known}"
+                what = f"{name}={given!r} is neither a tensor's shape nor an extent"
+                message = f"{self.definition.name}: {what}; it has {known}"
                 raise ShapeError(message)
             for extent, size in pairs.items():
                 if found.setdefault(extent, size) != size:
@@ -153,7 +159,7 @@ def vjp(function: TunedKernel, *arguments: Any) -> tuple[Array, Callable[[Array]
         gradients = []
         for name in gradient_inputs(definition):
             dispatch = function.dispatch(f"vjp:{name}")
-            *read, bar = dispatch.kernel.inputs
+            *read, _ = dispatch.kernel.inputs
             gradients.append(dispatch.run((*(given[spec.name] for spec in read), cotangent)))
         return tuple(gradients)
 

@@ -30,8 +30,8 @@ Array = NDArray[Any]
 class Plan:
     """How calls with inputs of the same shapes and dtype are served.
 
-    `call(*inputs, out, scratch)` computes and returns 0, or the number of an argument whose strides it cannot take. `pool`
-    holds scratch that no call is using: a list's pop and append are atomic, so threads share it without a lock.
+    `call(*inputs, out, scratch)` computes and returns 0, or the number of an argument whose strides it cannot take.
+    `pool` holds scratch that no call is using: a list's pop and append are atomic, so threads share it without a lock.
     """
 
     call: Callable[..., int]
@@ -64,7 +64,10 @@ class Plan:
 
 
 def empty_plan(workload: Workload) -> Plan:
-    """For workloads with an extent of 0: nothing to compute but the epilogue of empty sums, which the reference does."""
+    """For workloads with an extent of 0.
+
+    There is nothing to compute but the epilogue of empty sums, which the reference does.
+    """
     kernel = workload.kernel
     names = [spec.name for spec in kernel.inputs]
 

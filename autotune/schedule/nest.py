@@ -1,8 +1,8 @@
 """Loop nests as frozen values, and the rewrites that turn one into the next.
 
-A `LoopNest` computes `out[...] += left[...] * right[...]` (any number of inputs) over a box of axes. It starts as one plain
-loop an axis (`LoopNest.plain`) and becomes a schedule by rewrites: plain functions that take a nest and return a new one,
-each legal or a `ScheduleError`. Nothing here generates code or measures; both read the finished nest.
+A `LoopNest` computes `out[...] += left[...] * right[...]` (any number of inputs) over a box of axes. It starts as one
+plain loop an axis (`LoopNest.plain`) and becomes a schedule by rewrites: plain functions that take a nest and return a
+new one, each legal or a `ScheduleError`. Nothing here generates code or measures; both read the finished nest.
 """
 
 from dataclasses import dataclass, replace
@@ -57,8 +57,8 @@ class Pack:
 class LoopNest:
     """Loops outermost first around one multiply-add, with the decisions taken about them.
 
-    `accumulator` names the reduction loop around which the output tile stays in registers; `prefetch` is the distance in
-    iterations of that loop at which inputs are asked for ahead (0: not at all).
+    `accumulator` names the reduction loop around which the output tile stays in registers; `prefetch` is the distance
+    in iterations of that loop at which inputs are asked for ahead (0: not at all).
     """
 
     extents: tuple[tuple[str, int], ...]

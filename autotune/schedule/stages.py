@@ -1,8 +1,9 @@
 """From one expression to stages: sums of products that are computed one after the other.
 
-A stage is `result[axes] = epilogue(total)` with `total = sum over `over` of the product of `factors``. An expression with
-one sum and pointwise functions around it is one stage; a sum inside another becomes a stage of its own whose result is
-stored, and so does the product of two factors where contracting them first costs less (a · b · c as (a · b) · c).
+A stage is `result[axes] = epilogue(total)` with `total = sum over `over` of the product of `factors``. An expression
+with one sum and pointwise functions around it is one stage; a sum inside another becomes a stage of its own whose
+result is stored, and so does the product of two factors where contracting them first costs less (a · b · c as
+(a · b) · c).
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from itertools import combinations
 from math import prod
 
 from autotune.lang import Apply, Axis, Constant, Expr, Kernel, Read, Reduce
-from autotune.lang.traverse import subexpressions
+from autotune.lang.graph import subexpressions
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Stage:
 
     @cached_property
     def reads(self) -> tuple[Read, ...]:
-        """Every distinct way in which the stage touches a tensor: its result first, its factors, what the epilogue reads."""
+        """Every distinct way in which the stage touches a tensor.
+
+        Its result first, its factors, what the epilogue reads.
+        """
         rest = (node for node in subexpressions(self.epilogue) if isinstance(node, Read))
         return tuple(dict.fromkeys((self.total, *self.factors, *rest)))
 
@@ -91,7 +95,7 @@ def _stage(program: _Program, name: str, axes: tuple[Axis, ...], expr: Expr) -> 
             name, axes, (), (), _replace(expr, {node: _store(program, node) for node in _outermost_sums(expr)})
         )
     factors, scale = _product(program, core.body)
-    others = {node: _store(program, node) for node in _outermost_sums(expr) if node != core}
+    others: dict[Expr, Expr] = {node: _store(program, node) for node in _outermost_sums(expr) if node != core}
     factors = _contract_pairs(program, factors, set(axes), core.over)
     over = tuple(axis for axis in core.over if any(axis in factor.indices for factor in factors))
     if not over:  # every summed axis went into an intermediate: what is left is a plain product

@@ -23,8 +23,8 @@ def check_dtype(dtype: str) -> None:
 class Workload:
     """A kernel in one direction at concrete extents, dtype and thread count.
 
-    `extents` are (name, elements) pairs in the kernel's order. Raises ShapeError for missing, unknown or negative extents
-    and DtypeError for a dtype no kernel is generated for.
+    `extents` are (name, elements) pairs in the kernel's order. Raises ShapeError for missing, unknown or negative
+    extents and DtypeError for a dtype no kernel is generated for.
     """
 
     kernel: Kernel

@@ -18,6 +18,7 @@ from autotune.machine import Machine
 from autotune.measure.measurement import Measurement, Status
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
+from autotune.search.laboratory import quiet_seconds
 from autotune.search.sampler import ABANDONED, Sampler, distributions, is_abandoned
 
 _LOCK_SECONDS = 30
@@ -61,9 +62,9 @@ def synchronize(study: Study, space: Space, known: Mapping[str, Measurement]) ->
 
 
 def tell(study: Study, trial: Trial | FrozenTrial, measurement: Measurement) -> None:
-    """Ends a trial with its result."""
+    """Ends a trial with its result, the seconds that the config takes on a quiet machine."""
     if measurement.status is Status.OK:
-        study.tell(trial.number, measurement.seconds, skip_if_finished=True)
+        study.tell(trial.number, quiet_seconds(measurement), skip_if_finished=True)
     else:
         study._storage.set_trial_user_attr(trial._trial_id, "status", measurement.status.value)
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -74,6 +75,17 @@ def abandon(study: Study) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study._storage.set_trial_user_attr(trial._trial_id, ABANDONED, True)
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+@contextmanager
+def abandoning(study: Study) -> Iterator[None]:
+    """Abandons what is still running when the run ends or is interrupted; a broken database is left as it is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        abandon(study)
+        raise
+    abandon(study)
 
 
 @contextmanager
@@ -97,7 +109,7 @@ def _trial_of(measurement: Measurement, space: Space) -> FrozenTrial:
     return create_trial(
         params=config,
         distributions=distributions(space),
-        value=measurement.seconds if ok else None,
+        value=quiet_seconds(measurement) if ok else None,
         state=TrialState.COMPLETE if ok else TrialState.FAIL,
         user_attrs={} if ok else {"status": measurement.status.value},
     )

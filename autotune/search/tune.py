@@ -22,6 +22,7 @@ from optuna.trial import Trial
 from autotune.cost_model.features import FEATURE_NAMES, Platform, features
 from autotune.database import Database
 from autotune.database.winner import Winner
+from autotune.errors import UsageError
 from autotune.machine import Machine, peaks, versions
 from autotune.measure.measurement import Measurement, Status
 from autotune.schedule.space import Config, Space
@@ -37,12 +38,12 @@ from autotune.search.events import (
     Started,
     TrialFinished,
 )
-from autotune.search.laboratory import QUIET, Bench, Laboratory
+from autotune.search.laboratory import QUIET, Bench, Laboratory, quiet_seconds
 from autotune.search.proof import Contest, prove
 from autotune.search.proposer import Describe, Proposer
 from autotune.search.sampler import Sampler, distributions
 from autotune.search.studies import (
-    abandon,
+    abandoning,
     config_key,
     open_study,
     storage_errors,
@@ -55,7 +56,7 @@ from autotune.templates import template_for
 Report = Callable[[Event], None]
 
 STOP_ABOVE = 2.5  # times the best: slower candidates are not timed to the end
-CHALLENGERS = 3
+CHALLENGERS = 4
 CONCLUDING_SECONDS = 5.0  # kept of a time budget for the proof
 REPEATS = 2  # times a measurement is repeated because the machine was loaded
 PATIENCE_SECONDS, PATIENCE_SHARE = 5.0, 0.1  # how much of a run may go into waiting and repeating
@@ -75,6 +76,16 @@ class Task:
     seconds: float | None = None
     seed: int = 0
     batch: int = 8
+
+    def __post_init__(self) -> None:
+        self.space.check(self.default)
+        for name, value in (("trials", self.trials), ("batch", self.batch)):
+            if value < 1:
+                message = f"{name} must be at least 1, not {value}"
+                raise UsageError(message)
+        if self.seconds is not None and not self.seconds > 0:
+            message = f"a time budget must be more than 0 seconds, not {self.seconds}"
+            raise UsageError(message)
 
 
 def tune(
@@ -115,8 +126,11 @@ def run(task: Task, laboratory: Laboratory, database: Database, *, report: Repor
     """Tunes in any laboratory; see `tune`."""
     state = Run(task=task, laboratory=laboratory, database=database, report=report or (lambda _: None))
     with storage_errors(database.place):
-        state.search()
-        state.conclude()
+        for part in (state.search, state.conclude):
+            try:
+                part()
+            except KeyboardInterrupt:
+                state.interrupted = True
     return state.outcome()
 
 
@@ -139,10 +153,10 @@ class Run:
     """Seconds that went into waiting for a quiet machine and into repeating measurements."""
 
     def search(self) -> None:
-        """Measures batch after batch until trials, time or configs are used up, or Ctrl-C."""
+        """Measures batch after batch until trials, time or configs are used up."""
         study = self._open()
         self.report(Started(self.progress()))
-        try:
+        with abandoning(study):
             while count := self._next_batch():
                 trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
                 self.report(BatchProposed(self.progress(), count))
@@ -150,19 +164,13 @@ class Run:
                     tell(study, trial, measurement)
                     self.known[config_key(measurement.config)] = measurement
                     self.report(TrialFinished(self.progress(), measurement))
-        except KeyboardInterrupt:
-            self.interrupted = True
-        abandon(study)
 
     def conclude(self) -> None:
         """Lets the fastest compete with the incumbent and stores a new winner; not where nothing is new."""
         self.winner = self.database.winner(self.task.workload.key, self.task.machine.fingerprint)
         nothing_new = len(self.known) == self.earlier
-        try:
-            if not (nothing_new and (self.winner or self.interrupted)):
-                self._prove()
-        except KeyboardInterrupt:
-            self.interrupted = True
+        if not (nothing_new and (self.winner or self.interrupted)):
+            self._prove()
         self.report(Finished(self.progress(), self.winner))
 
     def progress(self) -> Progress:
@@ -213,9 +221,16 @@ class Run:
         return study
 
     def _next_batch(self) -> int:
-        """How many configs to measure next; 0 at the end."""
+        """How many configs to measure next, no more than there is time for, but one at least in a run; 0 at the end."""
         missing = min(self.task.trials, self.task.space.size) - len(self.known)
-        return 0 if self._time_is_up() else max(0, min(self.task.batch, missing))
+        count = max(0, min(self.task.batch, missing))
+        new = len(self.known) - self.earlier
+        if not new:
+            return min(count, 1) if self._time_is_up() else count
+        if self.task.seconds is None:
+            return count
+        each = (time.monotonic() - self.start) / new
+        return min(count, max(0, int(self._search_seconds_left() / each)))
 
     def _measure(self, trials: Sequence[Trial], name: str) -> Iterator[tuple[Trial, Measurement]]:
         """Each trial with its result, once it has one that counts.
@@ -250,7 +265,7 @@ class Run:
     def _prove(self) -> None:
         task = self.task
         stored = self.winner.config if self.winner and task.space.contains(self.winner.config) else None
-        fastest = sorted((m for m in self.known.values() if m.status is Status.OK), key=lambda m: m.seconds)
+        fastest = sorted((m for m in self.known.values() if m.status is Status.OK), key=quiet_seconds)
         contest = Contest(
             workload=task.workload,
             machine=task.machine,
@@ -273,8 +288,13 @@ class Run:
         return self.repeating < PATIENCE_SECONDS + PATIENCE_SHARE * (time.monotonic() - self.start)
 
     def _time_is_up(self) -> bool:
-        seconds = self.task.seconds
-        return seconds is not None and time.monotonic() - self.start > max(0.0, seconds - CONCLUDING_SECONDS)
+        return self._search_seconds_left() <= 0
+
+    def _search_seconds_left(self) -> float:
+        """Seconds until the proof should begin; infinite without a time budget."""
+        seconds = self.task.seconds if self.task.seconds is not None else math.inf
+        reserved = min(CONCLUDING_SECONDS, seconds / 2)
+        return seconds - reserved - (time.monotonic() - self.start)
 
 
 def _trusted(measurement: Measurement) -> bool:
@@ -283,7 +303,9 @@ def _trusted(measurement: Measurement) -> bool:
 
 def _quieter(first: Measurement | None, second: Measurement) -> Measurement:
     """Of two measurements of a config the one to believe: made while less else was running, else the later."""
-    return first if first is not None and _trusted(first) and first.load > second.load else second
+    if first is None or first.status is not Status.OK or second.status is not Status.OK:
+        return second
+    return first if first.load > second.load else second
 
 
 def _describe(workload: Workload, machine: Machine) -> Describe:

@@ -16,9 +16,9 @@ doi:10.1145/1356052.1356053; Van Zee and van de Geijn 2015, doi:10.1145/2764454)
                 for k: tile += left panel ⊗ right panel                (right panel kept in L1)
                 out += tile
 
-Further axes of a group are plain loops around this, fused with the blocked one where memory allows. What is *legal* is the
-space's constraints: the tile fits the registers, each block fits the cache it is meant for. What is *promising* is only in
-the default config.
+Further axes of a group are plain loops around this, fused with the blocked one where memory allows. What is *legal* is
+the space's constraints: the tile fits the registers, each block fits the cache it is meant for. What is *promising* is
+only in the default config.
 """
 
 from collections.abc import Iterable
@@ -45,6 +45,8 @@ from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder
 from autotune.templates.base import Schedule, Scheduled
 from autotune.templates.contraction_form import Contraction, contraction_of
 
+# Values that knobs may take: powers of two, and for the sizes that fill caches some between them. A block is rounded up
+# to whole tiles, so none has to be a multiple of a tile.
 BLOCKS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 DEPTHS = (32, 64, 128, 192, 256, 384, 512, 768, 1024, 2048)
 UNROLLS = (1, 2, 4, 8)
@@ -75,7 +77,10 @@ class Problem:
 
 
 def fusible(stage: Stage, outer: Axis, inner: Axis) -> bool:
-    """Whether `outer` directly encloses `inner` in every tensor that has either, so that a dense one can run them as one."""
+    """Whether `outer` directly encloses `inner` in every tensor that has either.
+
+    A dense tensor can then run them as one.
+    """
     for indices in (read.indices for read in stage.reads):
         if (outer in indices) != (inner in indices):
             return False
@@ -105,7 +110,9 @@ def problem_of(stage: Stage, workload: Workload) -> Problem:
 
 def main_stage(found: tuple[Stage, ...], workload: Workload) -> Stage:
     """The stage with most multiply-adds, which is the one that is tuned."""
-    return max(found, key=lambda stage: prod(workload.extent(axis.extent) for axis in stage.all_axes) * len(stage.factors))
+    return max(
+        found, key=lambda stage: prod(workload.extent(axis.extent) for axis in stage.all_axes) * len(stage.factors)
+    )
 
 
 class ContractionTemplate:
@@ -180,15 +187,29 @@ def _space(problem: Problem, machine: Machine) -> Space:
     one_left, one_right = (len(factors) == 1 for factors in (problem.contraction.left, problem.contraction.right))
     knobs = (
         Knob("rows", tuple(range(1, min(registers - 3, max(rows, 1)) + 1)), doc="rows of the register tile"),
-        Knob("vectors", tuple(range(1, max(1, min(4, -(-columns // lanes[0]))) + 1)), doc="vectors in a row of the tile"),
+        Knob(
+            "vectors", tuple(range(1, max(1, min(4, -(-columns // lanes[0]))) + 1)), doc="vectors in a row of the tile"
+        ),
         Knob("lanes", lanes, doc="elements of a vector"),
         Knob("row_block", _up_to(BLOCKS, rows), doc="rows of a block of the left operand"),
         Knob("column_block", _up_to(BLOCKS, columns), doc="columns of a block of the right operand"),
         Knob("depth_block", _up_to(DEPTHS, depth), doc="depth of a block of either operand"),
-        Knob("order", tuple(" ".join(order) for order in permutations(GROUPS)), ordered=False, doc="block loops, outermost first"),
+        Knob(
+            "order",
+            tuple(" ".join(order) for order in permutations(GROUPS)),
+            ordered=False,
+            doc="block loops, outermost first",
+        ),
         Knob("inner", ("columns", "rows"), ordered=False, doc="the tile loop that runs innermost"),
-        Knob("pack_left", (False, True) if one_left else (True,), ordered=False, doc="copy the left operand into panels"),
-        Knob("pack_right", (False, True) if one_right and _dense_columns(problem) else (True,), ordered=False, doc="the right"),
+        Knob(
+            "pack_left", (False, True) if one_left else (True,), ordered=False, doc="copy the left operand into panels"
+        ),
+        Knob(
+            "pack_right",
+            (False, True) if one_right and _dense_columns(problem) else (True,),
+            ordered=False,
+            doc="the right",
+        ),
         Knob("unroll", tuple(u for u in UNROLLS if u <= max(depth, 1)), doc="iterations of the depth loop written out"),
         Knob("prefetch", PREFETCHES, doc="depth iterations to prefetch ahead"),
         Knob("parallel", _grids(problem), ordered=False, doc="how the output is shared among threads"),
@@ -226,7 +247,8 @@ def _space(problem: Problem, machine: Machine) -> Space:
 def _cache_size(machine: Machine, level: int) -> int:
     """Bytes of a cache level, or of the nearest there is."""
     sizes = {cache.level: cache.size for cache in machine.caches}
-    return sizes.get(level) or max((size for at, size in sizes.items() if at < level), default=32768)
+    usual_l1 = 32 << 10  # what most CPUs have, where the machine names no cache
+    return sizes.get(level) or max((size for at, size in sizes.items() if at < level), default=usual_l1)
 
 
 def _default(problem: Problem, machine: Machine) -> Config:
@@ -238,6 +260,7 @@ def _default(problem: Problem, machine: Machine) -> Config:
     lanes = _lanes(machine, itemsize)[-1]
     if columns <= lanes // 2 and lanes // 2 in _lanes(machine, itemsize):
         lanes //= 2
+    # Two vectors and as many rows as registers hold beside the vectors and a broadcast: 6 x 2 of 16, 14 x 2 of 32.
     vectors = min(2, max(1, -(-columns // lanes)))
     tile_rows = min((registers - 1 - vectors) // vectors, 6 if registers == 16 else 14, max(rows, 1))
     first, second, last = (_cache_size(machine, level) for level in (1, 2, 3))
@@ -246,6 +269,8 @@ def _default(problem: Problem, machine: Machine) -> Config:
         fitting = [value for value in _up_to(values, extent) if value <= most]
         return fitting[-1] if fitting else values[0]
 
+    # Panels and blocks take at most half of their cache, so that what streams past does not evict them; nor are they
+    # longer than 192 rows and 1024 columns, which tuning may exceed.
     depth_block = block(DEPTHS, depth, first // (2 * vectors * lanes * itemsize))
     row_block = block(BLOCKS, rows, min(192, second // (2 * depth_block * itemsize)))
     column_block = block(BLOCKS, columns, min(1024, last // (2 * depth_block * itemsize)))
@@ -319,7 +344,7 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
     nest = reorder(nest, (*outer, *blocks, *tiles, *inside))
     for group in ("rows", "columns"):
         for name in inside:
-            if group in axis_of and name.startswith(axis_of[group]) and nest.loops[nest.position(name)].axis == axis_of[group]:
+            if group in axis_of and nest.loops[nest.position(name)].axis == axis_of[group]:
                 nest = unroll(nest, name)
     if "columns" in axis_of:
         nest = vectorize(nest, axis_of["columns"])

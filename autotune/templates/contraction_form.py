@@ -10,9 +10,10 @@ from autotune.schedule import Stage
 class Contraction:
     """`out[batch, rows, columns] = sum over depth of left[batch, rows, depth] * right[batch, depth, columns]`.
 
-    Each group holds any number of axes, outermost first; its last one is blocked and tiled, the others are loops around.
-    `column` is the output's last axis: its elements are neighbours in memory, so vectors run along it. The factors that
-    have it multiply into the right operand, the others into the left; an operand without factors is all ones.
+    Each group holds any number of axes, outermost first; its last one is blocked and tiled, the others are loops
+    around. `column` is the output's last axis: its elements are neighbours in memory, so vectors run along it. The
+    factors that have it multiply into the right operand, the others into the left; an operand without factors is all
+    ones.
     """
 
     left: tuple[Read, ...]

@@ -1,5 +1,5 @@
 """Gradients of kernels that have a closed form, word for word, and the errors of asking for others."""
-# ruff: noqa: F821  # "m" names an extent, not a type
+# "m" names an extent, not a type
 # mypy: disable-error-code="name-defined"
 
 from collections.abc import Callable

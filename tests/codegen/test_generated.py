@@ -72,7 +72,9 @@ def test_default_schedule_is_right(name: str, direction: str, tmp_path: Path) ->
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "direction"), DIRECTIONS)
 def test_sampled_config_is_right(name: str, direction: str, dtype: str, tmp_path: Path) -> None:
-    check(derive(KERNELS[name], direction), None, dtype, 1, tmp_path, zlib.crc32(f"{name} {direction} {dtype}".encode()))
+    check(
+        derive(KERNELS[name], direction), None, dtype, 1, tmp_path, zlib.crc32(f"{name} {direction} {dtype}".encode())
+    )
 
 
 @pytest.mark.slow
@@ -82,7 +84,9 @@ def test_sampled_matmul_config_is_right(seed: int, tmp_path: Path) -> None:
     check(derive(KERNELS["matmul"], direction), None, "float64", 1, tmp_path, seed)
 
 
-@pytest.mark.parametrize(("name", "grid"), [("matmul", "2x1"), ("matmul", "1x2"), ("batched", "batch"), ("linear", "2x1")])
+@pytest.mark.parametrize(
+    ("name", "grid"), [("matmul", "2x1"), ("matmul", "1x2"), ("batched", "batch"), ("linear", "2x1")]
+)
 def test_shared_among_threads(name: str, grid: str, tmp_path: Path) -> None:
     kernel = KERNELS[name]
     workload = Workload.of(kernel, sized(kernel, SIZES[-1]), "float64", 2)

@@ -5,7 +5,7 @@ import mmap
 
 import numpy as np
 import pytest
-from numba import njit, types
+from numba import njit
 
 from autotune.codegen import allocate_scratch
 from autotune.codegen.simd import keep, panel_packing, pointer, shift, tile_operations, vector_operations
@@ -13,7 +13,7 @@ from autotune.codegen.simd import keep, panel_packing, pointer, shift, tile_oper
 GUARD = -7.0
 
 
-def packing(width: int, lanes: int, dtype: types.Float):
+def packing(width: int, lanes: int):
     pack = panel_packing(width, lanes)
 
     @njit
@@ -28,7 +28,7 @@ def packing(width: int, lanes: int, dtype: types.Float):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("width", "lanes"), [(6, 8), (16, 8), (1, 4), (5, 4), (12, 8), (3, 2)])
 def test_panels_hold_the_block_and_zeros(width: int, lanes: int, dtype: str) -> None:
-    run = packing(width, lanes, dtype)
+    run = packing(width, lanes)
     rng = np.random.default_rng(width)
     memory = rng.standard_normal(20_000).astype(dtype)
     for step, depth_step in [(1, 40), (40, 1), (40, 3), (-40, 1), (1, -50), (0, 1), (1, 0)]:
@@ -39,23 +39,20 @@ def test_panels_hold_the_block_and_zeros(width: int, lanes: int, dtype: str) -> 
                 expected = np.zeros((depth, width), dtype)
                 for lane in range(count):
                     expected[:, lane] = memory[8000 + lane * step + np.arange(depth) * depth_step]
-                assert np.array_equal(packed[: depth * width].reshape(depth, width), expected), (step, depth_step, depth, count)
+                panel = packed[: depth * width].reshape(depth, width)
+                assert np.array_equal(panel, expected), (step, depth_step, depth, count)
 
 
 def test_packing_reads_nothing_outside_its_block() -> None:
     """NaNs all around the block would not be seen in the panel; a page without access right after it would be fatal."""
-
-
     page = mmap.PAGESIZE
     memory = mmap.mmap(-1, 2 * page)
     floats = np.frombuffer(memory, np.float32)
-
-
     libc = ctypes.CDLL(None, use_errno=True)
     protect = libc.mprotect(ctypes.c_void_p(floats.ctypes.data + page), page, 0)
     assert protect == 0
-    last = page // 4
-    run = packing(6, 8, types.float32)
+    last = page // floats.itemsize
+    run = packing(6, 8)
     packed = np.empty(1000, np.float32)
     try:
         for count, depth in [(6, 13), (1, 3), (5, 8)]:
@@ -98,7 +95,9 @@ def test_tiles_add_products_and_write_what_they_may() -> None:
         tile = zeros(target)
         for k in range(depth):
             if masked:
-                tile = update_first(tile, shift(pointer(left), k), depth, rows, shift(pointer(right), k * columns), columns)
+                tile = update_first(
+                    tile, shift(pointer(left), k), depth, rows, shift(pointer(right), k * columns), columns
+                )
             else:
                 tile = update(tile, shift(pointer(left), k), depth, shift(pointer(right), k * 8))
         if masked:

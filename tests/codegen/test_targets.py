@@ -39,29 +39,44 @@ def source(machine: Machine, directory: Path, dtype: str = "float32", **knobs: i
 def x86_assembly(path: Path, cpu: str) -> str:
     """Assembly for an x86 CPU, compiled in a process of its own, which never runs it."""
     environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    result = subprocess.run([sys.executable, "-c", ASSEMBLY, str(path)], env=environment, check=True, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", ASSEMBLY, str(path)], env=environment, check=True, capture_output=True, text=True
+    )
     return json.loads(result.stdout)
 
 
 def hot_loop(assembly: str, multiply_add: str) -> list[str]:
     """Instructions of the loop body with most multiply-adds: between a label and the jump back to it."""
     blocks = re.split(r"^(\.L\w+):$", assembly, flags=re.MULTILINE)
-    bodies = [body for label, body in zip(blocks[1::2], blocks[2::2], strict=True) if re.search(rf"\b(j\w+|b\.\w+|cbnz\s+\w+,)\s+{re.escape(label)}\b", body)]
+    bodies = [
+        body
+        for label, body in zip(blocks[1::2], blocks[2::2], strict=True)
+        if re.search(rf"\b(j\w+|b\.\w+|cbnz\s+\w+,)\s+{re.escape(label)}\b", body)
+    ]
     body = max(bodies, key=lambda text: text.count(multiply_add))
-    return [line.strip() for line in body.splitlines() if line.strip() and not line.strip().startswith((".", "#", "//"))]
+    return [
+        line.strip() for line in body.splitlines() if line.strip() and not line.strip().startswith((".", "#", "//"))
+    ]
 
 
 @pytest.mark.skipif(detect().architecture != "x86_64", reason="Numba compiles for the host's architecture")
-@pytest.mark.parametrize(("machine", "cpu", "register"), [(AVX2, "haswell", "ymm"), (AVX512, "skylake-avx512", "zmm"), (AVX512, "znver4", "zmm")])
+@pytest.mark.parametrize(
+    ("machine", "cpu", "register"),
+    [(AVX2, "haswell", "ymm"), (AVX512, "skylake-avx512", "zmm"), (AVX512, "znver4", "zmm")],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_x86_loops_run_in_registers_of_full_width(machine: Machine, cpu: str, register: str, dtype: str, tmp_path: Path) -> None:
+def test_x86_loops_run_in_registers_of_full_width(
+    machine: Machine, cpu: str, register: str, dtype: str, tmp_path: Path
+) -> None:
     tile = {"rows": 6 if register == "ymm" else 14, "vectors": 2, "unroll": 4}
     loop = hot_loop(x86_assembly(source(machine, tmp_path, dtype, **tile), cpu), "vfmadd")
     updates = [line for line in loop if line.startswith("vfmadd")]
     assert len(updates) % (tile["rows"] * tile["vectors"]) == 0
     assert all(register in line for line in updates)
     assert not [line for line in loop if "(%rsp" in line], "the tile spills to the stack"
-    assert not [line for line in loop if re.match(r"v(fmadd|mul|add)\w+s[sd]\b", line)], "scalar arithmetic in the hot loop"
+    assert not [line for line in loop if re.match(r"v(fmadd|mul|add)\w+s[sd]\b", line)], (
+        "scalar arithmetic in the hot loop"
+    )
 
 
 def test_neon_loops_run_in_vector_registers(tmp_path: Path) -> None:
@@ -73,7 +88,12 @@ def test_neon_loops_run_in_vector_registers(tmp_path: Path) -> None:
     machine = target.create_target_machine(cpu="neoverse-n1", opt=3)
     text = re.sub(r'^target (triple|datalayout) = ".*"$', "", text, flags=re.MULTILINE)
     # Releasing an array is an x86 instruction by now; it is not what is looked at here.
-    text = re.sub(r"^(declare .*)@llvm\.x86\.([\w.]+)\((.*)\)", lambda m: f"{m[1]}@x86.{m[2]}({m[3].replace(' immarg', '')})", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^(declare .*)@llvm\.x86\.([\w.]+)\((.*)\)",
+        lambda m: f"{m[1]}@x86.{m[2]}({m[3].replace(' immarg', '')})",
+        text,
+        flags=re.MULTILINE,
+    )
     text = text.replace("@llvm.x86.", "@x86.")
     text = re.sub(r'"target-(cpu|features)"="[^"]*"', "", text)
     module = llvm.parse_assembly(text)

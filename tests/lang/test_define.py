@@ -1,5 +1,5 @@
 """Kernels from functions, and every error of a definition, raised where the mistake is."""
-# ruff: noqa: F821  # "m" names an extent, not a type
+# "m" names an extent, not a type
 # mypy: disable-error-code="name-defined"
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 """A small workload, and candidates written by hand."""
-# ruff: noqa: F821  # "m" names an extent, not a type
+# "m" names an extent, not a type
 # mypy: disable-error-code="name-defined"
 
 from collections.abc import Callable

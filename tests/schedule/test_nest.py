@@ -62,7 +62,9 @@ def test_reorder_keeps_blocks_around_what_they_hold(product: LoopNest) -> None:
         reorder(nest, ("m", "m_block", "n", "k"))
 
 
-@pytest.mark.parametrize("rewrite", [lambda nest: parallel(nest, "k", tasks=2, unit=1), lambda nest: vectorize(nest, "k")])
+@pytest.mark.parametrize(
+    "rewrite", [lambda nest: parallel(nest, "k", tasks=2, unit=1), lambda nest: vectorize(nest, "k")]
+)
 def test_reductions_run_in_one_place(product: LoopNest, rewrite) -> None:
     with pytest.raises(ScheduleError, match="'k' is a reduction"):
         rewrite(product)

@@ -5,7 +5,7 @@ from autotune.lang import Read
 from autotune.schedule import Stage, stages
 from tests.kernels import KERNELS
 
-EXTENTS = {name: 16 for name in "bcdhklmnost"}
+EXTENTS = dict.fromkeys("bcdhklmnost", 16)
 
 
 def staged(name: str, direction: str = "forward", **extents: int) -> tuple[Stage, ...]:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from autotune.autodiff import derive
 from autotune.errors import ConfigError
 from autotune.machine import Cache, Machine
-from autotune.schedule import Kind, Workload
+from autotune.schedule import Kind, Workload, stages
 from autotune.templates import template_for
 from autotune.templates.contraction_form import contraction_of
-from autotune.schedule import stages
 from tests.kernels import KERNELS
 
 ZEN3 = Machine(
@@ -25,9 +24,11 @@ NEON = replace(ZEN3, isa="neon", architecture="aarch64", llvm_cpu="neoverse-n1",
 MACHINES = [ZEN3, ZEN5, NEON]
 
 
-def workload(name: str = "matmul", direction: str = "forward", dtype: str = "float32", threads: int = 1, size: int = 1024) -> Workload:
+def workload(
+    name: str = "matmul", direction: str = "forward", dtype: str = "float32", threads: int = 1, size: int = 1024
+) -> Workload:
     kernel = derive(KERNELS[name], direction)
-    return Workload.of(kernel, {extent: size for extent in kernel.extent_names}, dtype, threads)
+    return Workload.of(kernel, dict.fromkeys(kernel.extent_names, size), dtype, threads)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -109,8 +110,11 @@ def test_a_config_outside_the_space_is_refused() -> None:
 )
 def test_axes_fall_into_groups(name: str, direction: str, groups: str) -> None:
     kernel = derive(KERNELS[name], direction)
-    form = contraction_of(stages(kernel, {extent: 8 for extent in kernel.extent_names})[-1])
-    found = " ".join(f"{group}={','.join(axis.name for axis in getattr(form, group))}" for group in ("batch", "rows", "columns", "depth"))
+    form = contraction_of(stages(kernel, dict.fromkeys(kernel.extent_names, 8))[-1])
+    found = " ".join(
+        f"{group}={','.join(axis.name for axis in getattr(form, group))}"
+        for group in ("batch", "rows", "columns", "depth")
+    )
     assert found == groups
 
 

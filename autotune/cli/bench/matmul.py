@@ -75,7 +75,7 @@ def _bench(
     with out.status("comparing"):  # prints nothing where the console is no terminal
         comparison = compare(case, database.url, peers=peers, processes=plan.processes, rules=plan.rules)
     results.add(comparison.row(plan.trials, peaks(machine), machine))
-    out.print(f"  {report.line(results.rows[-1])}", soft_wrap=True)
+    out.print(f"  {report.line(results.rows[-1])}")
 
 
 def _tune(case: Case, plan: Plan, database: Database, machine: Machine, out: Console) -> dict[str, Any] | None:
@@ -105,9 +105,9 @@ def _conclude(results: Results, plan: Plan, out: Console) -> None:
     out.print()
     out.print(report.table(rows, plan.peers))
     out.print()
-    out.print(report.words(report.summary(rows)), soft_wrap=True)
+    out.print(report.words(report.summary(rows)))
     if "tuning" in results.more:
-        out.print(report.tuning_words(results.more["tuning"]), soft_wrap=True)
+        out.print(report.tuning_words(results.more["tuning"]))
 
 
 def _installed(peers: tuple[str, ...]) -> dict[str, str]:

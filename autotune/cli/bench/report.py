@@ -38,11 +38,10 @@ def _cells(row: Mapping[str, Any], peers: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """A row in a line: "36.1 ms, 59.5 GFLOP/s, 91.2 % of peak; default 41.2 ms, numpy 38.0 ms"."""
+    """A row in a line: "36.1 ms (91.2 % of peak), default 41.2 ms, numpy 38.0 ms"."""
     others = {"default": row["default_ms"], **row["peers"]}
     beside = ", ".join(f"{name} {duration(1e-3 * ms)}" for name, ms in others.items())
-    share = units.percent(row["fma_fraction"])
-    return f"{duration(1e-3 * row['ms'])}, {units.digits(row['gflops'])} GFLOP/s, {share} of peak; {beside}"
+    return f"{duration(1e-3 * row['ms'])} ({units.percent(row['fma_fraction'])} of peak), {beside}"
 
 
 def in_order(size: Mapping[str, int]) -> tuple[int, ...]:
@@ -56,13 +55,30 @@ def against_peers(row: Mapping[str, Any]) -> float | None:
 
 
 def summary(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Geometric means over the rows: of the ratio to the best peer, to the default, and the least ratio to a peer."""
+    """Geometric means over the rows of the ratios to the best peer, to the default and to one thread, and the least.
+
+    A ratio is the other's time over the tuned kernel's. Those that no row has are left out.
+    """
     kept = list(rows)
-    ratios = [ratio for row in kept if (ratio := against_peers(row)) is not None]
-    found = {}
-    if ratios:
-        found = {"geometric_mean_of_best_peer_ratio": geometric_mean(ratios), "least_best_peer_ratio": min(ratios)}
-    return found | {"geometric_mean_of_default_ratio": geometric_mean(row["default_ms"] / row["ms"] for row in kept)}
+    ratios = {
+        "best_peer": [ratio for row in kept if (ratio := against_peers(row)) is not None],
+        "default": [row["default_ms"] / row["ms"] for row in kept],
+        "one_thread": [ratio for row in kept if (ratio := against_one_thread(row, kept)) is not None],
+    }
+    return {
+        f"{name}_{what}": value
+        for name, values in ratios.items()
+        if values
+        for what, value in (("geometric_mean", geometric_mean(values)), ("least", min(values)))
+    }
+
+
+def against_one_thread(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> float | None:
+    """How many times faster than the same case on one thread; None where that was not measured, or is the same row."""
+    same = {name: row[name] for name in ("kernel", "direction", "size", "dtype")} | {"threads": 1}
+    if row["threads"] == 1:
+        return None
+    return next((other["ms"] / row["ms"] for other in rows if same.items() <= other.items()), None)
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -72,11 +88,13 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def words(found: Mapping[str, float]) -> str:
-    """The summary in a line."""
-    parts = [f"{found['geometric_mean_of_default_ratio']:.2f}x the default schedule"]
-    if "least_best_peer_ratio" in found:
-        mean, least = found["geometric_mean_of_best_peer_ratio"], found["least_best_peer_ratio"]
-        parts.insert(0, f"{mean:.2f}x the best peer (at least {least:.2f}x)")
+    """The summary in a sentence."""
+    names = {"best_peer": "the best peer", "default": "the default schedule", "one_thread": "one thread"}
+    parts = [
+        f"{found[f'{name}_geometric_mean']:.2f}x {words} (at least {found[f'{name}_least']:.2f}x)"
+        for name, words in names.items()
+        if f"{name}_least" in found
+    ]
     return f"geometric means: {', '.join(parts)}"
 
 

@@ -17,17 +17,25 @@ def bench_matmul(
     ] = None,
     sizes: Annotated[
         str | None,
-        typer.Option("--sizes", metavar="SIZES", help="mxkxn such as 1024,17x33x65; the whole suite if not given."),
+        typer.Option("--sizes", metavar="SIZES", help="m, k and n as 1024,17x33x65; the whole suite if not given."),
     ] = None,
-    threads: Annotated[str, typer.Option("--threads", metavar="N,...", help="Numbers of threads.")] = "1,2",
-    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="Trials to tune each case with.")] = 64,
+    threads: Annotated[
+        str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads; 1,2 if not given.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, metavar="N", help="Trials to tune each case with; 64 if not given.")
+    ] = None,
     peers: Annotated[
         str, typer.Option("--peers", metavar="NAMES", help="Libraries to compare with, if installed.")
     ] = "numpy,torch",
-    repeats: Annotated[int, typer.Option("--repeats", min=1, metavar="N", help="Processes for each case.")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="Three sizes, 16 trials, one process, one thread.")] = False,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, metavar="N", help="Processes for each case; 3 if not given.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Three sizes, 1 thread, 16 trials and 1 process, where not given.")
+    ] = False,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Measure again what the file holds, or replace it.")
+        bool, typer.Option("--refresh", help="Measure again what the file holds, and replace it.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
@@ -46,10 +54,11 @@ def bench_matmul(
     from autotune.cli import words
     from autotune.cli.bench.matmul import Plan, bench
 
+    counts = words.counts(threads or ("1" if quick else "1,2"), "--threads")
     plan = Plan(
-        cases=_cases(sizes, words.counts("1" if quick else threads, "--threads"), quick=quick),
-        trials=16 if quick else trials,
-        processes=1 if quick else repeats,
+        cases=_cases(sizes, counts, quick=quick),
+        trials=trials or (16 if quick else 64),
+        processes=repeats or (1 if quick else 3),
         peers=words.chosen(peers, "--peers", ("numpy", "torch")),
         seed=seed,
     )

@@ -76,6 +76,8 @@ def run(
             for outcome in tune_each(
                 workloads, database=database, machine=machine, trials=trials, seconds=seconds, seed=seed, out=out
             ):
+                if outcome.error:
+                    sys.stderr.write(f"autotune: {outcome.workload.describe()}: no winner proven: {outcome.error}\n")
                 if outcome.interrupted:
                     interrupted = True
                     break
@@ -146,9 +148,7 @@ def _cells(found: "Tuned") -> tuple[str, ...]:
     from autotune.cli import units
 
     if found.seconds is None or found.flops is None or found.fraction is None:
-        return ("-", "-", "-", "-", "every trial failed")
-    measured = (units.gigaflops(found.flops), f"{100 * found.fraction:.1f}", units.duration(found.seconds))
-    if found.winner is None or found.gain is None:
-        return (*measured, "-", "not proven yet")
-    gain = units.gain(found.gain, found.winner.ratio_low, found.winner.ratio_high)
-    return (*measured, units.duration(found.winner.default_seconds), gain)
+        return ("-", "-", "-", "-", found.gain_words)
+    default = units.duration(found.winner.default_seconds) if found.winner else "-"
+    share = f"{100 * found.fraction:.1f}"
+    return (units.gigaflops(found.flops), share, units.duration(found.seconds), default, found.gain_words)

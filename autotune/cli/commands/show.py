@@ -62,7 +62,7 @@ def _details(tuned: "Tuned") -> "Table":
             f"{len(winner.samples)} from {units.duration(min(winner.samples))} to {units.duration(max(winner.samples))}"
         )
         values["default"] = units.duration(winner.default_seconds)
-        values["gain"] = units.gain(winner.default_seconds / winner.seconds, winner.ratio_low, winner.ratio_high)
+        values["gain"] = tuned.gain_words
         values["config"] = ", ".join(f"{name}={value}" for name, value in winner.config.items())
         values["source"] = str(tuned.source)
         values["proven"] = (

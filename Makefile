@@ -1,0 +1,41 @@
+# Two commands set everything up: `make run` and `make test`. The others assume one of them has run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# One database and one cache for `make run`, so that it neither needs nor touches the user's own.
+export AUTOTUNE_DB ?= $(CURDIR)/.autotune/autotune.db
+export AUTOTUNE_CACHE ?= $(CURDIR)/.autotune/cache
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/.run  ## tune a matrix product and its gradients, print the table
+	$(BIN)/autotune run matmul --size m=512,n=512,k=512 --trials 24 --time 105s --threads 1
+
+test: $(VENV)/.test  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test  ## linters, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.test  ## the figures of README.md, into results/
+	$(BIN)/autotune bench matmul --json results/matmul.json
+	$(BIN)/autotune bench lookup --json results/lookup.json
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# The CPU build of PyTorch is named by its version: a bare `torch` brings gigabytes of CUDA packages.
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	touch $@ $(VENV)/.run
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .autotune build dist

@@ -1,0 +1,39 @@
+"""`list` and `machine`."""
+
+import json
+
+from autotune.machine import Machine, Peaks, detect, versions
+from tests.cli.conftest import Invoke
+
+
+def test_list(invoke: Invoke) -> None:
+    result = invoke("list")
+    assert result.exit_code == 0
+    assert "matmul(a[m, k], b[k, n]) -> out[m, n]" in result.stdout
+    assert "forward, vjp:a, vjp:b" in result.stdout
+
+
+def test_list_as_json(invoke: Invoke) -> None:
+    rows = json.loads(invoke("list", "--json").stdout)["rows"]
+    assert {"kernel": "matmul", "directions": ["forward", "vjp:a", "vjp:b"], "axes": ["m", "k", "n"]} in rows
+
+
+def test_machine(invoke: Invoke) -> None:
+    result = invoke("machine")
+    assert result.exit_code == 0
+    assert detect().fingerprint in result.stdout
+    assert "GFLOP/s on 1 thread" in result.stdout
+
+
+def test_machine_as_json(invoke: Invoke) -> None:
+    found = json.loads(invoke("machine", "--json").stdout)
+    assert Machine.from_json(found["machine"]) == detect()
+    assert found["fingerprint"] == detect().fingerprint
+    assert found["versions"] == versions()
+    assert Peaks.from_json(found["peaks"]).flops("float32") > 0
+
+
+def test_machine_refresh_measures_again(invoke: Invoke) -> None:
+    kept = [invoke("machine", "--json").stdout for _ in range(2)]
+    assert kept[0] == kept[1]
+    assert invoke("machine", "--json", "--refresh").stdout != kept[0]
