@@ -4,8 +4,10 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
 from rich.console import Console
 
 from autotune.cli.progress import display
@@ -17,25 +19,33 @@ if TYPE_CHECKING:
     from autotune.database import Database
 
 
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much to tune: `trials` for each workload, `seconds` for all of them together, and the seed of the search."""
+
+    trials: int
+    seconds: float | None = None
+    seed: int = 0
+
+
 def tune_each(
-    workloads: Sequence[Workload],
-    *,
-    database: "Database",
-    machine: Machine,
-    trials: int,
-    seconds: float | None,
-    seed: int,
-    out: Console,
+    workloads: Sequence[Workload], effort: Effort, *, database: "Database", machine: Machine, out: Console
 ) -> Iterator[Outcome]:
-    """The outcome of each workload as it is there; what is left of `seconds` is shared evenly among those to come."""
-    deadline = None if seconds is None else time.monotonic() + seconds
+    """The outcome of each workload as it is there; what is left of the time is shared evenly among those to come."""
+    deadline = None if effort.seconds is None else time.monotonic() + effort.seconds
     for index, workload in enumerate(workloads):
         share = None if deadline is None else max(0.0, deadline - time.monotonic()) / (len(workloads) - index)
         part = f"({index + 1} of {len(workloads)})" if len(workloads) > 1 else ""
         peak = peaks(machine).flops(workload.dtype, workload.threads)
         with display(out, workload, peak, part) as report:
             outcome = tune(
-                workload, machine=machine, database=database, trials=trials, seconds=share, seed=seed, report=report
+                workload,
+                machine=machine,
+                database=database,
+                trials=effort.trials,
+                seconds=share,
+                seed=effort.seed,
+                report=report,
             )
         yield outcome
 
@@ -44,3 +54,8 @@ def peak_memory() -> int:
     """The most memory that this process has held, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, Linux kibibytes
+
+
+def process_seconds() -> float:
+    """Seconds since this process was started, its imports included."""
+    return time.time() - psutil.Process().create_time()

@@ -15,7 +15,8 @@ from autotune.schedule import Config, Workload
 QUIET = 0.9  # of the best rate of the calibration kernel; below, something else is running
 LEAST_LOAD = 0.5  # below, the machine changes too fast to tell what it did to a measurement
 POLL_SECONDS = 0.25
-COMPARISON_SECONDS = 3.0
+STOP_ABOVE = 2.5  # times the best: slower candidates are not timed to the end
+PAIRS = 200  # of samples in a comparison, at most
 
 
 def quiet_seconds(measurement: Measurement) -> float:
@@ -43,17 +44,17 @@ class Duel:
 class Laboratory(Protocol):
     """Measures configs of one workload; the search sees no more of a machine than this."""
 
-    def measure(self, configs: Sequence[Config], *, stop_above: float) -> Iterator[Measurement]:
+    def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
         """Builds the configs and measures one after the other, in their order; failures are measurements too.
 
-        Timing ends early for those slower than `stop_above` seconds.
+        Timing ends early for those far slower than `best` seconds, or than the fastest among them so far.
         """
 
     def settle(self, seconds: float) -> float:
         """Waits until the machine is quiet, at most so many seconds; gives its load, as in `Measurement`."""
 
-    def compare(self, configs: Sequence[Config]) -> Duel:
-        """Times configs in turn, so that what slows the machine slows all of them alike."""
+    def compare(self, configs: Sequence[Config], *, seconds: float) -> Duel:
+        """Times configs in turn for so long, so that what slows the machine slows all of them alike."""
 
 
 class Bench:
@@ -76,12 +77,13 @@ class Bench:
         self._runner.close()
         self._builder.close()
 
-    def measure(self, configs: Sequence[Config], *, stop_above: float) -> Iterator[Measurement]:
+    def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
         """See `Laboratory`; the load of a measurement is the worse of those before and after it."""
         prepared = self._build(configs)
         before = self._load()
         for candidate, build in prepared:
-            measurement = self._runner.measure(candidate, build, stop_above=stop_above)
+            measurement = self._runner.measure(candidate, build, stop_above=STOP_ABOVE * best)
+            best = min(best, measurement.seconds)
             after = self._load() if build.status is Status.OK else before
             yield replace(measurement, load=min(before, after))
             before = after
@@ -93,14 +95,14 @@ class Bench:
             time.sleep(POLL_SECONDS)
         return load
 
-    def compare(self, configs: Sequence[Config]) -> Duel:
+    def compare(self, configs: Sequence[Config], *, seconds: float) -> Duel:
         """See `Laboratory`."""
         prepared = self._build(configs)
         for candidate, build in prepared:
             if build.status is not Status.OK:
                 return Duel(error=f"{build.status} of {dict(candidate.config)}: {build.error}")
         paths = [candidate.path for candidate, _ in prepared]
-        comparison = self._runner.compare(self._workload, paths, seconds=COMPARISON_SECONDS)
+        comparison = self._runner.compare(self._workload, paths, pairs=PAIRS, seconds=seconds)
         sources = tuple(candidate.source for candidate, _ in prepared) if comparison.samples else ()
         return Duel(comparison.samples, sources, comparison.error)
 

@@ -1,6 +1,5 @@
 """Proving a winner: the fastest configs against the incumbent, in paired runs, with an interval of the ratio."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,6 +10,9 @@ from autotune.measure.measurement import now
 from autotune.schedule.space import Config
 from autotune.schedule.workload import Workload
 from autotune.search.laboratory import Duel, Laboratory
+
+HEAT_SECONDS = 1.5
+FINAL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -31,40 +33,44 @@ class Contest:
     stored: Config | None
     challengers: tuple[Config, ...]
 
-    def rounds(self) -> Iterator[list[Config]]:
-        """Who is compared with whom, default first: all at once and, should that fail, each challenger alone.
-
-        So a config that crashes now and then stops no other from winning.
-        """
-        fixed = [self.default] if self.stored in (None, self.default) else [self.default, self.stored]
-        others = [config for config in self.challengers if config not in fixed]
-        yield [*(config for config in fixed if config is not None), *others]
-        if len(others) > 1:
-            yield from ([*(config for config in fixed if config is not None), other] for other in others)
-        if others:
-            yield [config for config in fixed if config is not None]
+    @property
+    def incumbent(self) -> Config:
+        """What stays unless it is beaten."""
+        return self.default if self.stored is None else self.stored
 
 
 def prove(contest: Contest, laboratory: Laboratory, *, seed: int) -> Verdict:
-    """The fastest wins if the interval of its time over the incumbent's lies below 1; else the incumbent stays.
+    """The fastest challenger wins if the interval of its time over the incumbent's lies below 1.
 
-    The incumbent is the winner stored earlier, else the default, which is then stored as a winner itself.
+    A heat of all finds the fastest, a longer final of few decides: the samples that chose a challenger, by luck in
+    part, do not judge it too. The incumbent is the winner stored earlier, else the default, which is then stored.
     """
     error = ""
-    for configs in contest.rounds():
-        duel = laboratory.compare(configs)
+    for rival in [*_ranked(contest, laboratory), None]:
+        finalists = _distinct([contest.default, contest.incumbent, *([rival] if rival else [])])
+        duel = laboratory.compare(finalists, seconds=FINAL_SECONDS)
         if duel.samples:
-            return Verdict(_judge(contest, configs, duel, seed))
+            return Verdict(_judge(contest, finalists, duel, seed))
         error = error or duel.error
     return Verdict(None, error)
 
 
-def _judge(contest: Contest, configs: list[Config], duel: Duel, seed: int) -> Winner | None:
-    incumbent = configs.index(contest.default if contest.stored is None else contest.stored)
-    fastest = min(range(len(configs)), key=lambda index: median(duel.samples[index]))
-    interval = ratio_interval(duel.samples[fastest], duel.samples[incumbent], seed)
-    if interval.high < 1:
-        return _winner(contest, configs[fastest], duel, fastest, seed)
+def _ranked(contest: Contest, laboratory: Laboratory) -> list[Config]:
+    """The rivals of the incumbent, the fastest in the heat first, in their order where one of them fails in it."""
+    rivals = _distinct([*contest.challengers, contest.default])
+    rivals = [config for config in rivals if config != contest.incumbent]
+    if len(rivals) < 2:
+        return rivals
+    duel = laboratory.compare(rivals, seconds=HEAT_SECONDS)
+    times = [median(samples) for samples in duel.samples] or list(range(len(rivals)))
+    return [rivals[index] for index in sorted(range(len(rivals)), key=times.__getitem__)]
+
+
+def _judge(contest: Contest, finalists: list[Config], duel: Duel, seed: int) -> Winner | None:
+    incumbent = finalists.index(contest.incumbent)
+    fastest = min(range(len(finalists)), key=lambda index: median(duel.samples[index]))
+    if ratio_interval(duel.samples[fastest], duel.samples[incumbent], seed).high < 1:
+        return _winner(contest, finalists[fastest], duel, fastest, seed)
     return _winner(contest, contest.default, duel, 0, seed) if contest.stored is None else None
 
 
@@ -82,3 +88,7 @@ def _winner(contest: Contest, config: Config, duel: Duel, index: int, seed: int)
         versions=dict(versions()),
         proven=now(),
     )
+
+
+def _distinct(configs: list[Config]) -> list[Config]:
+    return [config for index, config in enumerate(configs) if config not in configs[:index]]

@@ -6,21 +6,22 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from autotune.cost_model.estimate import Estimate, scores
-from autotune.cost_model.process import Posterior, Process
+from autotune.cost_model.estimate import scores
+from autotune.cost_model.process import Process
 from autotune.cost_model.ranker import Ranker
 from autotune.schedule.space import Config, Indices, Space
 from autotune.search import pool
+from autotune.search.outlook import Outlook
 
-Describe: TypeAlias = Callable[[Sequence[Config]], NDArray[np.float64]]
+Points: TypeAlias = NDArray[np.float64]
+Describe: TypeAlias = Callable[[Sequence[Config]], Points]
 
 START = 8  # configs that are spread over the space before a model chooses
 CANDIDATES = 512  # of which the start is chosen
-DESCRIBED = 512  # candidates whose features are computed, where that costs more than a knob's position
-STRAYS = 0.25  # share of those that is taken whatever the process thinks of them
+DESCRIBED = 384  # candidates whose features are computed, where that costs more than a knob's position
+STRAYS = 0.25  # share of those that is taken whatever the knobs let expect
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class History:
     """
 
     measured: Indices
-    seconds: NDArray[np.float64]
+    seconds: Points
     pending: Indices
 
     def __len__(self) -> int:
@@ -72,7 +73,7 @@ class Proposer:
         self._space = space
         self._default = space.indices([default] if default is not None else [])
         self._describe = describe
-        self._described: dict[bytes, NDArray[np.float64]] = {}
+        self._described: dict[bytes, Points] = {}
         self._seed = seed
         self._explore = explore
 
@@ -102,47 +103,48 @@ class Proposer:
         return np.concatenate([default, candidates[rows]])
 
     def _improve(self, history: History, known: Indices, count: int, rng: np.random.Generator) -> Indices:
-        """The configs with the largest expected improvement."""
+        """The configs with the largest expected improvement.
+
+        Where features cost more than a knob's position, the models first choose by the knobs whose features to compute.
+        """
+        best = float(scores(history.seconds).max(initial=0.0))
         candidates = pool.pool(self._space, rng, known=known, best=history.best, count=count)
         process = Process(pool.columns(self._space))
         process.fit(self._points(history.measured), history.seconds)
+        outlook = self._outlook(process, history, candidates, self._space.scale)
         if self._describe is not None:
-            candidates = _promising(candidates, process.estimate(self._points(candidates)), rng, count)
+            candidates = candidates[_promising(outlook.improvement(best), max(DESCRIBED, count), rng)]
+            outlook = self._outlook(process, history, candidates, self._features)
+        return candidates[self._pick(outlook, len(candidates), best=best, count=count, rng=rng)]
+
+    def _outlook(
+        self, process: Process, history: History, candidates: Indices, features: Callable[[Indices], Points]
+    ) -> Outlook:
+        """What the process, and trees that learn from `features`, expect of candidates."""
         ranker = Ranker(self._seed)
-        ranker.fit(self._features(history.measured), history.seconds)
-        posterior = process.posterior(self._points(candidates))
-        trees = ranker.estimate(self._features(candidates))
-        share = _share(ranker.error, process.error)
-        return candidates[self._pick(posterior, trees, share, best=_highest(history), count=count, rng=rng)]
+        ranker.fit(features(history.measured), history.seconds)
+        return Outlook(process, ranker, points=self._points(candidates), features=features(candidates))
 
     def _pick(
-        self,
-        posterior: Posterior,
-        trees: Estimate,
-        share: float,
-        *,
-        best: float,
-        count: int,
-        rng: np.random.Generator,
+        self, outlook: Outlook, candidates: int, *, best: float, count: int, rng: np.random.Generator
     ) -> list[int]:
-        """Rows of the candidates, one after the other, each in view of those before it."""
+        """Rows of candidates, one after the other, each in view of those before it."""
         rows: list[int] = []
-        left = np.ones(len(trees.mean), dtype=np.bool_)
-        for _ in range(min(count, len(left))):
+        left = np.ones(candidates, dtype=np.bool_)
+        for _ in range(min(count, candidates)):
             if rng.random() < self._explore:
                 row = int(rng.choice(np.flatnonzero(left)))
             else:
-                gain = _improvement(_blend(trees, posterior.estimate(), share), best)
-                row = int(np.argmax(np.where(left, gain, -np.inf)))
+                row = int(np.argmax(np.where(left, outlook.improvement(best), -np.inf)))
             rows.append(row)
             left[row] = False
-            posterior.expect(row)
+            outlook.expect(row)
         return rows
 
-    def _points(self, indices: Indices) -> NDArray[np.float64]:
+    def _points(self, indices: Indices) -> Points:
         return pool.points(self._space, indices)
 
-    def _features(self, indices: Indices) -> NDArray[np.float64]:
+    def _features(self, indices: Indices) -> Points:
         """What the trees see of configs: the knobs' positions, and what `describe` says of them."""
         if self._describe is None:
             return self._space.scale(indices)
@@ -155,38 +157,11 @@ class Proposer:
         return np.concatenate([self._space.scale(indices), np.array(known).reshape(len(known), -1)], axis=1)
 
 
-def _promising(candidates: Indices, estimate: Estimate, rng: np.random.Generator, count: int) -> Indices:
-    """The candidates worth describing: the best by what the process hopes for, and some of the others."""
-    most = max(DESCRIBED, count)
-    if len(candidates) <= most:
-        return candidates
-    order = np.argsort(-(estimate.mean + estimate.deviation), kind="stable")
-    strays = int(most * STRAYS)
-    others = rng.choice(order[most - strays :], size=strays, replace=False)
-    kept: Indices = candidates[np.concatenate([order[: most - strays], others])]
-    return kept
-
-
-def _share(trees: float, process: float) -> float:
-    """The trees' say, by the errors of both on what they had not seen."""
-    return (process + 1e-9) / (trees + process + 2e-9)
-
-
-def _blend(trees: Estimate, process: Estimate, share: float) -> Estimate:
-    """Mean and deviation of a mixture of two normal distributions."""
-    mean = share * trees.mean + (1 - share) * process.mean
-    variance = share * trees.deviation**2 + (1 - share) * process.deviation**2
-    apart = share * (1 - share) * (trees.mean - process.mean) ** 2
-    return Estimate(mean, np.sqrt(variance + apart))
-
-
-def _improvement(estimate: Estimate, best: float) -> NDArray[np.float64]:
-    """Expected improvement over `best` of normally distributed scores."""
-    ratio = (estimate.mean - best) / estimate.deviation
-    density = np.exp(-(ratio**2) / 2) / np.sqrt(2 * np.pi)
-    improvement: NDArray[np.float64] = estimate.deviation * (ratio * ndtr(ratio) + density)
-    return improvement
-
-
-def _highest(history: History) -> float:
-    return float(scores(history.seconds).max(initial=0.0))
+def _promising(gain: Points, count: int, rng: np.random.Generator) -> Indices:
+    """Rows of `count` candidates worth describing: those with the largest gain, and some of the others."""
+    order: Indices = np.argsort(-gain, kind="stable")
+    if len(order) <= count:
+        return order
+    strays = int(count * STRAYS)
+    best, others = np.split(order, [count - strays])
+    return np.concatenate([best, rng.choice(others, size=strays, replace=False)])

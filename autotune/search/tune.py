@@ -55,9 +55,8 @@ from autotune.templates import template_for
 
 Report = Callable[[Event], None]
 
-STOP_ABOVE = 2.5  # times the best: slower candidates are not timed to the end
 CHALLENGERS = 4
-CONCLUDING_SECONDS = 5.0  # kept of a time budget for the proof
+CONCLUDING_SECONDS = 6.0  # kept of a time budget for the proof
 REPEATS = 2  # times a measurement is repeated because the machine was loaded
 PATIENCE_SECONDS, PATIENCE_SHARE = 5.0, 0.1  # how much of a run may go into waiting and repeating
 SETTLE_SECONDS = 3.0
@@ -242,7 +241,7 @@ class Run:
             began = time.monotonic()
             loaded: dict[Trial, Measurement | None] = {}
             configs = [dict(trial.params) for trial in waiting]
-            found = self.laboratory.measure(configs, stop_above=STOP_ABOVE * self._best())
+            found = self.laboratory.measure(configs, best=self._best())
             for (trial, before), measurement in zip(waiting.items(), found, strict=False):
                 self.database.add_measurement(measurement, self.task.machine, name)
                 result = _quieter(before, measurement)

@@ -1,9 +1,8 @@
 """The commands in this process or in one of their own, with a database and a cache directory of the tests' own."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,16 +51,20 @@ def invoke() -> Invoke:
 
 
 @pytest.fixture
-def start() -> Callable[..., "subprocess.Popen[str]"]:
-    """Starts a command in a process of its own."""
+def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts a command in a process of its own; none outlives the test."""
+    processes = []
 
     def popen(*words: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "autotune", *words]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
 
-    return popen
+    yield popen
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

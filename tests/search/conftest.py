@@ -83,8 +83,8 @@ class Replay:
     measured: list[Config] = field(default_factory=list)
     settled: int = 0
 
-    def measure(self, configs: Sequence[Config], *, stop_above: float) -> Iterator[Measurement]:
-        del stop_above
+    def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
+        del best
         for config in configs:
             load = self.loads[min(len(self.measured), len(self.loads) - 1)]
             self.measured.append(config)
@@ -95,7 +95,8 @@ class Replay:
         self.settled += 1
         return 1.0
 
-    def compare(self, configs: Sequence[Config]) -> Duel:
+    def compare(self, configs: Sequence[Config], *, seconds: float) -> Duel:
+        del seconds
         if self.fails_in_comparison in configs:
             return Duel(error="crashed")
         times = [self.table(config) for config in configs]

@@ -26,15 +26,15 @@ def test_configs_are_built_measured_and_compared() -> None:
     other = {**default, "unroll": 1}
     invalid = {**default, "rows": 10_000}
     with Bench(WORKLOAD, machine, builders=1) as bench:
-        found = list(bench.measure([default, invalid, other], stop_above=math.inf))
+        found = list(bench.measure([default, invalid, other], best=math.inf))
         assert [measurement.status for measurement in found] == [Status.OK, Status.BUILD_ERROR, Status.OK]
         assert [measurement.config for measurement in found] == [default, invalid, other]
         assert "'rows' cannot be 10000" in found[1].error
         assert 0 < bench.settle(0.0) <= 1
-        duel = bench.compare([default, other])
+        duel = bench.compare([default, other], seconds=0.2)
         assert len(duel.samples) == len(duel.sources) == 2
         assert duel.sources[0] == found[0].source
-        failed = bench.compare([default, invalid])
+        failed = bench.compare([default, invalid], seconds=0.2)
         assert failed.samples == ()
         assert "build_error" in failed.error
 

@@ -19,7 +19,7 @@ def test_the_fastest_challenger_wins_with_its_samples_and_interval() -> None:
     assert verdict.winner is not None
     assert verdict.winner.config == BEST
     assert verdict.winner.workload == WORKLOAD.key
-    assert verdict.winner.source == "2" * 64
+    assert verdict.winner.source == "1" * 64
     ratio = seconds_of(DEFAULT) / seconds_of(BEST)
     assert verdict.winner.ratio_low < ratio < verdict.winner.ratio_high
     assert len(verdict.winner.samples) == len(verdict.winner.default_samples) == 20

@@ -217,16 +217,16 @@ class Interrupting(Replay):
     after: int | None = None
     in_comparison: bool = False
 
-    def measure(self, configs: Sequence[Config], *, stop_above: float) -> Iterator[Measurement]:
-        for measurement in super().measure(configs, stop_above=stop_above):
+    def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
+        for measurement in super().measure(configs, best=best):
             if len(self.measured) - 1 == self.after:
                 raise KeyboardInterrupt
             yield measurement
 
-    def compare(self, configs: Sequence[Config]) -> Duel:
+    def compare(self, configs: Sequence[Config], *, seconds: float) -> Duel:
         if self.in_comparison:
             raise KeyboardInterrupt
-        return super().compare(configs)
+        return super().compare(configs, seconds=seconds)
 
 
 def test_an_interrupted_run_proves_what_it_has_and_can_be_continued(database: Database) -> None:

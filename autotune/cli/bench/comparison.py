@@ -70,7 +70,7 @@ class Comparison:
             "roofline": bound / seconds,
             "fma_fraction": workload.flops / seconds / peak,
             "peers": {name: 1e3 * statistics.median(self.samples(name)) for name in self.peers},
-            "ms_interval": [1e3 * bound for bound in median_interval(ours)],
+            "ms_interval": [1e3 * limit for limit in median_interval(ours)],
             "fma_gflops": 1e-9 * peak,
             "load": statistics.median(self.rates) / peak,
             "schedule": self.processes[0]["origin"],

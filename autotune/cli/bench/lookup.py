@@ -1,5 +1,6 @@
 """`bench lookup`: what a call costs beside the computation, and what a new process waits for."""
 
+import json
 import os
 import statistics
 import subprocess
@@ -13,18 +14,20 @@ from autotune.cli import terminal
 from autotune.cli.bench.cases import Case
 from autotune.cli.bench.comparison import ContestError
 from autotune.cli.bench.results import Results
-from autotune.cli.tuning import tune_each
+from autotune.cli.tuning import Effort, tune_each
 from autotune.cli.units import duration
 from autotune.database import Database
 from autotune.machine import detect, versions
 
 CASE = Case((64, 64, 64))
-TRIALS = 8
+EFFORT = Effort(trials=8)
 CHILD_SECONDS = 120.0
 METHOD = (
-    "medians over processes. lookup: a public call, which allocates its result, less a call of the bare Numba "
-    "dispatcher on the same arrays, of 4x4x4 in float32. import: `import autotune` in a new process. first call: from "
-    "the start of the interpreter to the end of the first call of a tuned kernel, import of NumPy included."
+    "medians over processes. lookup: a public call, which allocates its result, less a call of the machine code's "
+    "entry point with a given result and scratch, for the same 4x4x4 product in float32; public call, machine code and "
+    "dispatcher (the generated module's Numba dispatcher) are the times of one call each. import: `import autotune` in "
+    "a new process. first call: from the start of the interpreter to the end of the first call of a tuned kernel, "
+    "import of NumPy included."
 )
 OVERHEAD = [sys.executable, "-m", "autotune.cli.bench.overhead"]
 IMPORT = "import time; start = time.perf_counter(); import autotune; print(time.perf_counter() - start)"
@@ -44,16 +47,19 @@ def bench(place: str, path: Path | None, *, processes: int) -> None:
     machine, out = detect(), terminal.console()
     with Database.open(place) as database:
         if database.winner(CASE.workload.key, machine.fingerprint) is None:
-            workloads = [CASE.workload]
-            list(tune_each(workloads, database=database, machine=machine, trials=TRIALS, seconds=None, seed=0, out=out))
+            list(tune_each([CASE.workload], EFFORT, database=database, machine=machine, out=out))
         variables = {"AUTOTUNE_DB": database.url, "AUTOTUNE_THREADS": str(CASE.threads)}
     first_call = [sys.executable, "-c", FIRST_CALL.format(**CASE.extents)]
     _printed(first_call, variables)  # so that what is compiled when first needed is there
     _printed(OVERHEAD, variables)
     results = Results.open(path, machine, versions(), terminal.command_line(), refresh=True)
     results.more["method"] = METHOD
+    calls = [json.loads(_printed(OVERHEAD, variables)) for _ in range(processes)]
     results.rows += [
-        _row("lookup", [float(_printed(OVERHEAD, variables)) for _ in range(processes)]),
+        _row("lookup", [call["public"] - call["machine_code"] for call in calls]),
+        _row("public call", [call["public"] for call in calls]),
+        _row("machine code", [call["machine_code"] for call in calls]),
+        _row("dispatcher", [call["dispatcher"] for call in calls]),
         _row("import", [float(_printed([sys.executable, "-c", IMPORT], variables)) for _ in range(processes)]),
         _row("first call", [_seconds_until(first_call, variables) for _ in range(processes)]),
     ]

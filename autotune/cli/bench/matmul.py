@@ -1,7 +1,6 @@
 """`bench matmul` from its cases to its table: tune, compare, keep, one case after the other."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,24 @@ from autotune.cli.bench.cases import LARGE, Case
 from autotune.cli.bench.comparison import METHOD, compare
 from autotune.cli.bench.contest import Rules
 from autotune.cli.bench.results import Results
-from autotune.cli.tuning import peak_memory, tune_each
+from autotune.cli.tuning import Effort, peak_memory, process_seconds, tune_each
 from autotune.codegen import generator_version
 from autotune.database import Database
 from autotune.machine import Machine, detect, peaks, versions
 
-# The tuning run whose time and memory the results report: the suite's first, so the process has done nothing before.
+# The tuning run whose time and memory the results report, where it is the first that the process does.
 TIMED = Case(LARGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to measure: each case tuned with `trials`, then compared with `peers` in so many `processes`."""
+    """What to measure: each case tuned, then compared with `peers` in so many `processes`."""
 
     cases: tuple[Case, ...]
-    trials: int
+    effort: Effort
     processes: int
     peers: tuple[str, ...]
     rules: Rules = field(default_factory=Rules)
-    seed: int = 0
 
 
 def bench(plan: Plan, place: str, path: Path | None, *, refresh: bool) -> None:
@@ -44,70 +42,76 @@ def bench(plan: Plan, place: str, path: Path | None, *, refresh: bool) -> None:
     installed = _installed(plan.peers)
     found = versions() | installed | {"generator": generator_version()}
     results = Results.open(path, machine, found, terminal.command_line(), refresh=refresh)
-    results.more |= {"method": METHOD, "missing_peers": [name for name in plan.peers if name not in installed]}
-    for name in results.more["missing_peers"]:
+    missing = [name for name in plan.peers if name not in installed]
+    results.more |= {"method": METHOD, "missing_peers": missing}
+    for name in missing:
         out.print(f"{name} is not installed and not compared with", style="yellow")
-    try:
-        with Database.open(place) as database:
+    with Database.open(place) as database:
+        bench = Bench(replace(plan, peers=tuple(installed)), database, results, machine, out)
+        try:
             for number, case in enumerate(plan.cases, start=1):
                 out.print(f"{number}/{len(plan.cases)} {case.workload.describe()}", style="bold", soft_wrap=True)
-                _bench(case, plan, database, results, machine=machine, peers=tuple(installed), out=out)
-    finally:
-        _conclude(results, plan, out)
+                bench.measure(case)
+        finally:
+            bench.conclude()
 
 
-def _bench(
-    case: Case,
-    plan: Plan,
-    database: Database,
-    results: Results,
-    *,
-    machine: Machine,
-    peers: tuple[str, ...],
-    out: Console,
-) -> None:
-    if results.find(case.identity() | {"trials": plan.trials}) is not None:
-        out.print("  in the file already")
-        return
-    tuning = _tune(case, plan, database, machine, out)
-    if tuning is not None and case == TIMED:
-        results.more["tuning"] = tuning
-    with out.status("comparing"):  # prints nothing where the console is no terminal
-        comparison = compare(case, database.url, peers=peers, processes=plan.processes, rules=plan.rules)
-    results.add(comparison.row(plan.trials, peaks(machine), machine))
-    out.print(f"  {report.line(results.rows[-1])}")
+@dataclass(frozen=True)
+class Bench:
+    """A bench under way."""
 
+    plan: Plan
+    database: Database
+    results: Results
+    machine: Machine
+    out: Console
 
-def _tune(case: Case, plan: Plan, database: Database, machine: Machine, out: Console) -> dict[str, Any] | None:
-    """Tune a case; its time and memory, or None where a part of it was done by an earlier run."""
-    start = time.monotonic()
-    (outcome,) = tune_each(
-        [case.workload], database=database, machine=machine, trials=plan.trials, seconds=None, seed=plan.seed, out=out
-    )
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    if outcome.progress.earlier:
-        return None
-    return {
-        **case.identity(),
-        "trials": outcome.progress.done,
-        "seconds": time.monotonic() - start,
-        "peak_memory_bytes": peak_memory(),
-    }
+    def measure(self, case: Case) -> None:
+        """Tune a case and compare it, unless the file holds it."""
+        if self._row(case) is not None:
+            self.out.print("  in the file already")
+            return
+        self._tune(case)
+        with self.out.status("comparing"):  # shows nothing where the console is no terminal
+            comparison = compare(
+                case, self.database.url, peers=self.plan.peers, processes=self.plan.processes, rules=self.plan.rules
+            )
+        row = comparison.row(self.plan.effort.trials, peaks(self.machine), self.machine)
+        self.results.add(row)
+        self.out.print(f"  {report.line(row)}")
 
+    def conclude(self) -> None:
+        """Print the table and keep the summary."""
+        rows = [row for case in self.plan.cases if (row := self._row(case)) is not None]
+        if not rows:
+            return
+        self.results.more["summary"] = report.summary(self.results.rows)
+        self.results.write()
+        self.out.print()
+        self.out.print(report.table(rows, self.plan.peers))
+        self.out.print()
+        self.out.print(report.words(report.summary(rows)))
+        if "tuning" in self.results.more:
+            self.out.print(report.tuning_words(self.results.more["tuning"]))
 
-def _conclude(results: Results, plan: Plan, out: Console) -> None:
-    rows = [row for case in plan.cases if (row := results.find(case.identity() | {"trials": plan.trials})) is not None]
-    if not rows:
-        return
-    results.more["summary"] = report.summary(results.rows)
-    results.write()
-    out.print()
-    out.print(report.table(rows, plan.peers))
-    out.print()
-    out.print(report.words(report.summary(rows)))
-    if "tuning" in results.more:
-        out.print(report.tuning_words(results.more["tuning"]))
+    def _row(self, case: Case) -> dict[str, Any] | None:
+        return self.results.find(case.identity() | {"trials": self.plan.effort.trials})
+
+    def _tune(self, case: Case) -> None:
+        """Tune a case; the time and memory of the timed one are kept where all of it was done now."""
+        (outcome,) = tune_each(
+            [case.workload], self.plan.effort, database=self.database, machine=self.machine, out=self.out
+        )
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if case != TIMED or case != self.plan.cases[0]:
+            return
+        if outcome.progress.earlier:
+            self.out.print("  an earlier run did a part of this tuning, so its time is not kept: that needs a new --db")
+            return
+        trials = {"trials": outcome.progress.done}
+        spent = {"seconds": process_seconds(), "peak_memory_bytes": peak_memory()}
+        self.results.more["tuning"] = case.identity() | trials | spent
 
 
 def _installed(peers: tuple[str, ...]) -> dict[str, str]:

@@ -53,14 +53,14 @@ def bench_matmul(
     """
     from autotune.cli import words
     from autotune.cli.bench.matmul import Plan, bench
+    from autotune.cli.tuning import Effort
 
     counts = words.counts(threads or ("1" if quick else "1,2"), "--threads")
     plan = Plan(
+        effort=Effort(trials=trials or (16 if quick else 64), seed=seed),
         cases=_cases(sizes, counts, quick=quick),
-        trials=trials or (16 if quick else 64),
         processes=repeats or (1 if quick else 3),
         peers=words.chosen(peers, "--peers", ("numpy", "torch")),
-        seed=seed,
     )
     bench(plan, database_place(db), json_file, refresh=refresh)
 

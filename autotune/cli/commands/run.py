@@ -1,7 +1,6 @@
 """`autotune run`."""
 
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autotune.cli.tuned import Tuned
+    from autotune.cli.tuning import Effort
+    from autotune.database import Database
+    from autotune.machine import Machine
     from autotune.runtime import TunedKernel
     from autotune.schedule import Workload
 
@@ -57,9 +59,9 @@ def run(
     """
     from autotune.cli import kernels, terminal, words
     from autotune.cli.tuned import look_up
-    from autotune.cli.tuning import peak_memory, tune_each
+    from autotune.cli.tuning import Effort
     from autotune.database import Database
-    from autotune.machine import detect, versions
+    from autotune.machine import detect
 
     workloads = _workloads(
         kernels.find(kernel),
@@ -68,39 +70,35 @@ def run(
         dtype=dtype,
         threads=threads,
     )
-    seconds = words.seconds(time_) if time_ else None
-    machine, start, interrupted = detect(), time.monotonic(), False
-    out = terminal.console(stderr=as_json)
+    effort = Effort(trials=trials, seconds=words.seconds(time_) if time_ else None, seed=seed)
+    machine, out = detect(), terminal.console(stderr=as_json)
     with Database.open(database_place(db)) as database:
-        try:
-            for outcome in tune_each(
-                workloads, database=database, machine=machine, trials=trials, seconds=seconds, seed=seed, out=out
-            ):
-                if outcome.error:
-                    sys.stderr.write(f"autotune: {outcome.workload.describe()}: no winner proven: {outcome.error}\n")
-                if outcome.interrupted:
-                    interrupted = True
-                    break
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = not _tune(workloads, effort, database, machine, out)
         tuned = [found for workload in workloads if (found := look_up(database, workload, machine)).counts]
     if as_json:
-        terminal.print_json(
-            {
-                "machine": {"fingerprint": machine.fingerprint, **machine.to_json()},
-                "versions": versions(),
-                "command": terminal.command_line(),
-                "interrupted": interrupted,
-                "seconds": time.monotonic() - start,
-                "peak_memory_bytes": peak_memory(),
-                "rows": [found.to_json() for found in tuned],
-            }
-        )
+        _print_json(machine, tuned, interrupted=interrupted)
     else:
         _print_table(out, tuned)
     if interrupted:
         sys.stderr.write("stopped; the same command goes on from here\n")
         raise typer.Exit(INTERRUPTED)
+
+
+def _tune(
+    workloads: "Sequence[Workload]", effort: "Effort", database: "Database", machine: "Machine", out: "Console"
+) -> bool:
+    """Tune all workloads; False where Ctrl-C ended that early."""
+    from autotune.cli.tuning import tune_each
+
+    try:
+        for outcome in tune_each(workloads, effort, database=database, machine=machine, out=out):
+            if outcome.error:
+                sys.stderr.write(f"autotune: {outcome.workload.describe()}: no winner proven: {outcome.error}\n")
+            if outcome.interrupted:
+                return False
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _workloads(
@@ -123,6 +121,24 @@ def _workloads(
             definition, {name: extents[name] for name in definition.extent_names}, dtype, threads or thread_count()
         )
         for definition in definitions
+    )
+
+
+def _print_json(machine: "Machine", tuned: "Sequence[Tuned]", *, interrupted: bool) -> None:
+    from autotune.cli import terminal
+    from autotune.cli.tuning import peak_memory, process_seconds
+    from autotune.machine import versions
+
+    terminal.print_json(
+        {
+            "machine": {"fingerprint": machine.fingerprint, **machine.to_json()},
+            "versions": versions(),
+            "command": terminal.command_line(),
+            "interrupted": interrupted,
+            "seconds": process_seconds(),
+            "peak_memory_bytes": peak_memory(),
+            "rows": [found.to_json() for found in tuned],
+        }
     )
 
 
