@@ -32,6 +32,7 @@ from autotune.errors import (
 
 MISUSE = (DefinitionError, DifferentiationError, DtypeError, ShapeError, TemplateError, UnknownKernelError, UsageError)
 DEBUG = "--debug"
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; Typer makes it of KeyboardInterrupt
 
 
 class Commands(TyperGroup):
@@ -47,6 +48,8 @@ class Commands(TyperGroup):
                 raise
             sys.stderr.write(f"autotune: {line_of(error)}\n")
             code = code_of(error)
+        if code == INTERRUPTED:
+            sys.stderr.write("autotune: stopped; the same command goes on from here\n")
         sys.exit(code)
 
 

@@ -58,4 +58,4 @@ def peak_memory() -> int:
 
 def process_seconds() -> float:
     """Seconds since this process was started, its imports included."""
-    return time.time() - psutil.Process().create_time()
+    return time.time() - float(psutil.Process().create_time())

@@ -23,9 +23,14 @@ class Outlook:
         self._trees = ranker.estimate(features)
         self._share = _share(ranker.error, process.error)
 
+    @property
+    def estimate(self) -> Estimate:
+        """Scores and deviations by both models."""
+        return _blend(self._trees, self._posterior.estimate(), self._share)
+
     def improvement(self, best: float) -> Vector:
         """Expected improvement over the score `best` (Jones, Schonlau and Welch 1998, doi:10.1023/A:1008306431147)."""
-        mean, deviation = _blend(self._trees, self._posterior.estimate(), self._share)
+        mean, deviation = self.estimate
         ratio = (mean - best) / deviation
         density = np.exp(-(ratio**2) / 2) / np.sqrt(2 * np.pi)
         gain: Vector = deviation * (ratio * ndtr(ratio) + density)

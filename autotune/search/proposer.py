@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from autotune.cost_model.estimate import scores
 from autotune.cost_model.process import Process
 from autotune.cost_model.ranker import Ranker
 from autotune.schedule.space import Config, Indices, Space
@@ -107,23 +106,28 @@ class Proposer:
 
         Where features cost more than a knob's position, the models first choose by the knobs whose features to compute.
         """
-        best = float(scores(history.seconds).max(initial=0.0))
         candidates = pool.pool(self._space, rng, known=known, best=history.best, count=count)
         process = Process(pool.columns(self._space))
         process.fit(self._points(history.measured), history.seconds)
-        outlook = self._outlook(process, history, candidates, self._space.scale)
+        outlook, best = self._outlook(process, history, candidates, self._space.scale)
         if self._describe is not None:
             candidates = candidates[_promising(outlook.improvement(best), max(DESCRIBED, count), rng)]
-            outlook = self._outlook(process, history, candidates, self._features)
+            outlook, best = self._outlook(process, history, candidates, self._features)
         return candidates[self._pick(outlook, len(candidates), best=best, count=count, rng=rng)]
 
     def _outlook(
         self, process: Process, history: History, candidates: Indices, features: Callable[[Indices], Points]
-    ) -> Outlook:
-        """What the process, and trees that learn from `features`, expect of candidates."""
+    ) -> tuple[Outlook, float]:
+        """What the process, and trees that learn from `features`, expect of candidates; and of the best measured.
+
+        That, not its own score, is what to improve on: the best of many measurements was lucky too, and ranks put it far
+        ahead of the next even where times hardly differ.
+        """
         ranker = Ranker(self._seed)
         ranker.fit(features(history.measured), history.seconds)
-        return Outlook(process, ranker, points=self._points(candidates), features=features(candidates))
+        seen = Outlook(process, ranker, points=self._points(history.measured), features=features(history.measured))
+        best = float(seen.estimate.mean.max(initial=-np.inf))
+        return Outlook(process, ranker, points=self._points(candidates), features=features(candidates)), best
 
     def _pick(
         self, outlook: Outlook, candidates: int, *, best: float, count: int, rng: np.random.Generator

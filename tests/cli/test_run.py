@@ -101,7 +101,7 @@ def test_ctrl_c_prints_the_best_so_far_and_exits_130(start: Start, database: Pat
     assert done.code == 130
     assert "GFLOP/s" in done.stdout
     assert "forward" in done.stdout.splitlines()[-1]
-    assert done.stderr.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert done.stderr.splitlines()[-1] == "autotune: stopped; the same command goes on from here"
     assert "Traceback" not in done.stderr
 
 

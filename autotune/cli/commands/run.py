@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from autotune.runtime import TunedKernel
     from autotune.schedule import Workload
 
-INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-
 
 def run(
     kernel: KernelWord,
@@ -80,8 +78,7 @@ def run(
     else:
         _print_table(out, tuned)
     if interrupted:
-        sys.stderr.write("stopped; the same command goes on from here\n")
-        raise typer.Exit(INTERRUPTED)
+        raise KeyboardInterrupt  # which `app` turns into the exit code
 
 
 def _tune(
