@@ -444,11 +444,11 @@ class TileOperations(NamedTuple):
     zeros: Any
     """zeros(like) -> tile of zeros, of the element type `like` points to"""
     update: Any
-    """update(tile, left, left_step, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors at
-    right"""
+    """update(tile, left, left_step, rows, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors
+    at right. Only `rows` rows are read; those beyond repeat the last one"""
     update_first: Any
-    """update_first(tile, left, left_step, rows, right, columns): the same where only `rows` rows and `columns` columns
-    may be read; rows beyond repeat the last one, columns beyond are zero"""
+    """update_first(tile, left, left_step, rows, right, columns): the same where only `columns` columns may be read; those
+    beyond are zero"""
     store: Any
     """store(tile, out, row_step)"""
     add: Any
@@ -494,14 +494,27 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
 
         return kind(like), emit
 
-    @intrinsic
-    def update(_context: Any, tile: Tile, left: types.CPointer, left_step: types.Integer, right: types.CPointer) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            tile, left, left_step, right = arguments
-            columns = [_load(builder, right, _INT64(vector * lanes), lanes) for vector in range(vectors)]
-            return rank_one(builder, tile, left, [_scaled(builder, row, left_step) for row in range(rows)], columns)
+    def row_offsets(builder: Any, step: Any, count: Any) -> list[Any]:
+        # Where the count is the tile's own, a constant, LLVM folds all of this.
+        last = builder.sub(count, _INT64(1))
+        inside = [builder.icmp_signed("<", _INT64(row), count) for row in range(rows)]
+        return [builder.mul(builder.select(inside[row], _INT64(row), last), step) for row in range(rows)]
 
-        return tile(tile, left, types.intp, right), emit
+    @intrinsic
+    def update(
+        _context: Any,
+        tile: Tile,
+        left: types.CPointer,
+        left_step: types.Integer,
+        count: types.Integer,
+        right: types.CPointer,
+    ) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            tile, left, left_step, count, right = arguments
+            columns = [_load(builder, right, _INT64(vector * lanes), lanes) for vector in range(vectors)]
+            return rank_one(builder, tile, left, row_offsets(builder, left_step, count), columns)
+
+        return tile(tile, left, types.intp, types.intp, right), emit
 
     @intrinsic
     def update_first(
@@ -519,10 +532,7 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
                 _load_masked(builder, right, _INT64(vector * lanes), mask)
                 for vector, mask in enumerate(masks(builder, width))
             ]
-            last = builder.sub(count, _INT64(1))
-            inside = [builder.icmp_signed("<", _INT64(row), count) for row in range(rows)]
-            nearest = [builder.select(inside[row], _INT64(row), last) for row in range(rows)]
-            return rank_one(builder, tile, left, [builder.mul(row, left_step) for row in nearest], columns)
+            return rank_one(builder, tile, left, row_offsets(builder, left_step, count), columns)
 
         return tile(tile, left, types.intp, types.intp, right, types.intp), emit
 
@@ -554,15 +564,28 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
         ) -> Any:
             def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
                 tile, out, row_step, count, width = arguments
-                allowed = masks(builder, width)
-                for row in range(rows):
-                    with builder.if_then(builder.icmp_signed("<", _INT64(row), count)):
-                        for vector in range(vectors):
-                            at = offset(builder, row, vector, row_step)
-                            value = builder.extract_value(tile, row * vectors + vector)
-                            if accumulate:
-                                value = builder.fadd(_load_masked(builder, out, at, allowed[vector]), value)
-                            _store_masked(builder, value, out, at, allowed[vector])
+                # Through memory, so that rows and whole vectors are loops at run time. AVX2 stores under a mask at a
+                # tenth of the speed of whole vectors, so only what is left of a row goes that way.
+                memory = cgutils.alloca_once(builder, tile.type)
+                builder.store(tile, memory)
+                cells = builder.bitcast(memory, out.type)
+                rest = builder.srem(width, _INT64(lanes))
+                even = builder.sub(width, rest)
+                mask = _mask(builder, rest, lanes)
+                some = builder.icmp_signed(">", rest, _INT64(0))
+                with cgutils.for_range(builder, count) as loop:
+                    source = builder.gep(cells, [builder.mul(loop.index, _INT64(vectors * lanes))])
+                    target = builder.gep(out, [builder.mul(loop.index, row_step)])
+                    with cgutils.for_range_slice(builder, _INT64(0), even, _INT64(lanes), _INT64) as (at, _):
+                        value = _load(builder, source, at, lanes)
+                        if accumulate:
+                            value = builder.fadd(_load(builder, target, at, lanes), value)
+                        _store(builder, value, target, at)
+                    with builder.if_then(some):
+                        value = _load(builder, source, even, lanes)
+                        if accumulate:
+                            value = builder.fadd(_load_masked(builder, target, even, mask), value)
+                        _store_masked(builder, value, target, even, mask)
                 return context.get_dummy_value()
 
             return types.void(tile, out, types.intp, types.intp, types.intp), emit

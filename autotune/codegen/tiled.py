@@ -309,14 +309,13 @@ def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
         f"right = {right.start}",
         f"tile = zeros{tiled.label}(target)",
     )
-    padded = all(tiled.packed(side) or not tiled.factors(side) for side in ("left", "right"))
-    if padded:
+    if _padded(tiled, "right"):
         _depth_loop(lines, tiled, left, right)
     else:
-        with lines.block(f"if {_whole(tiled)}:"):
+        with lines.block(f"if columns == {tiled.width}:"):
             _depth_loop(lines, tiled, left, right)
         with lines.block("else:"), lines.block(f"for _ in range({depth.name}_length):"):
-            lines.add(f"tile = update_first{tiled.label}(tile, left, {left.step}, rows, right, columns)")
+            lines.add(f"tile = update_first{tiled.label}(tile, left, {left.step}, {_rows(tiled)}, right, columns)")
             lines.add(f"left = shift(left, {left.depth_step})", f"right = shift(right, {right.depth_step})")
     outer_depth = tiled.contraction.depth[:-1]
     first = " and ".join([f"{depth.name}_block == 0", *(f"{axis.name}_index == 0" for axis in outer_depth)])
@@ -332,14 +331,20 @@ def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
 
 
 def _write_tile(lines: Lines, tiled: Tiled, how: str, out_step: str) -> None:
-    with lines.block(f"if {_whole(tiled)}:"):
+    with lines.block(f"if rows == {tiled.rows} and columns == {tiled.width}:"):
         lines.add(f"{how}{tiled.label}(tile, target, {out_step})")
     with lines.block("else:"):
         lines.add(f"{how}_first{tiled.label}(tile, target, {out_step}, rows, columns)")
 
 
-def _whole(tiled: Tiled) -> str:
-    return f"rows == {tiled.rows} and columns == {tiled.width}"
+def _padded(tiled: Tiled, side: Side) -> bool:
+    """Whether an operand is read from panels, which hold zeros where it ends."""
+    return tiled.packed(side) or not tiled.factors(side)
+
+
+def _rows(tiled: Tiled) -> str:
+    """Rows of the left operand that may be read: all of a panel's, else those that there are."""
+    return str(tiled.rows) if _padded(tiled, "left") else "rows"
 
 
 def _depth_loop(lines: Lines, tiled: Tiled, left: _Operand, right: _Operand) -> None:
@@ -352,7 +357,7 @@ def _depth_loop(lines: Lines, tiled: Tiled, left: _Operand, right: _Operand) -> 
                 name if number == 0 else f"shift({name}, {_times(number, operand.depth_step)})"
                 for name, operand in (("left", left), ("right", right))
             )
-            lines.add(f"tile = update{tiled.label}(tile, {at_left}, {left.step}, {at_right})")
+            lines.add(f"tile = update{tiled.label}(tile, {at_left}, {left.step}, {_rows(tiled)}, {at_right})")
         lines.add(f"left = shift(left, {_times(times, left.depth_step)})")
         lines.add(f"right = shift(right, {_times(times, right.depth_step)})")
 

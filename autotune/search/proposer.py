@@ -120,13 +120,13 @@ class Proposer:
     ) -> tuple[Outlook, float]:
         """What the process, and trees that learn from `features`, expect of candidates; and of the best measured.
 
-        That, not its own score, is what to improve on: the best of many measurements was lucky too, and ranks put it far
-        ahead of the next even where times hardly differ.
+        That, not its own score, is what to improve on: the best of many measurements was lucky too, and ranks put it
+        far ahead of the next even where times hardly differ.
         """
         ranker = Ranker(self._seed)
         ranker.fit(features(history.measured), history.seconds)
         seen = Outlook(process, ranker, points=self._points(history.measured), features=features(history.measured))
-        best = float(seen.estimate.mean.max(initial=-np.inf))
+        best = float(seen.estimate.mean.max(initial=0.0))
         return Outlook(process, ranker, points=self._points(candidates), features=features(candidates)), best
 
     def _pick(

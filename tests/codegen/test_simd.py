@@ -99,7 +99,7 @@ def test_tiles_add_products_and_write_what_they_may() -> None:
                     tile, shift(pointer(left), k), depth, rows, shift(pointer(right), k * columns), columns
                 )
             else:
-                tile = update(tile, shift(pointer(left), k), depth, shift(pointer(right), k * 8))
+                tile = update(tile, shift(pointer(left), k), depth, rows, shift(pointer(right), k * 8))
         if masked:
             store_first(tile, target, 10, rows, columns)
             add_first(tile, target, 10, rows, columns)
