@@ -444,11 +444,11 @@ class TileOperations(NamedTuple):
     zeros: Any
     """zeros(like) -> tile of zeros, of the element type `like` points to"""
     update: Any
-    """update(tile, left, left_step, rows, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the vectors
-    at right. Only `rows` rows are read; those beyond repeat the last one"""
+    """update(tile, left, left_step, rows, right) -> tile + left ⊗ right: row i gains left[i * left_step] times the
+    vectors at right. Only `rows` rows are read; those beyond repeat the last one"""
     update_first: Any
-    """update_first(tile, left, left_step, rows, right, columns): the same where only `columns` columns may be read; those
-    beyond are zero"""
+    """update_first(tile, left, left_step, rows, right, columns): the same where only `columns` columns may be read;
+    those beyond are zero"""
     store: Any
     """store(tile, out, row_step)"""
     add: Any
