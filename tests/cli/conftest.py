@@ -1,5 +1,6 @@
 """The commands in this process or in one of their own, with a database and a cache directory of the tests' own."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -50,6 +51,11 @@ def invoke() -> Invoke:
     return run
 
 
+def _listen_to_ctrl_c() -> None:
+    # A suite that a script started in the background inherits that SIGINT is ignored, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts a command in a process of its own; none outlives the test."""
@@ -57,7 +63,9 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
     def popen(*words: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "autotune", *words]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_listen_to_ctrl_c
+        )
         processes.append(process)
         return process
 

@@ -85,7 +85,7 @@ def test_out_of_any_layout(operands: tuple[np.ndarray, np.ndarray], layout: str)
     shape = (a.shape[0], b.shape[1])
     if layout == "input":  # the result overwrites the operand it is computed from
         b = np.ascontiguousarray(b[: a.shape[1]])
-        a = np.ascontiguousarray(a[:, : a.shape[0]]) if a.shape[1] >= a.shape[0] else a
+        a = np.array(a[:, : a.shape[0]] if a.shape[1] >= a.shape[0] else a)  # writable
         square = np.ascontiguousarray(np.resize(b, (a.shape[1], a.shape[1])))
         expected = matmul(a, square)
         if expected.shape != a.shape:
