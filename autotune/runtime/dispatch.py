@@ -1,4 +1,4 @@
-"""The function behind a kernel: from the arguments of a call to the plan that serves it, in under a microsecond."""
+"""The function behind a kernel: from the arguments of a call to the plan that serves it, in about a microsecond."""
 
 import logging
 from collections.abc import Callable
@@ -93,12 +93,13 @@ class Dispatch:
         inputs = self._converted(given)
         dtype = self._dtype(inputs)
         plans, shapes = self._plans[dtype], self._shapes(inputs)
-        if shapes not in plans:
+        entry = plans.get(shapes)
+        if entry is None:
             plan = self._make(inputs, dtype)
             if len(plans) >= MAX_PLANS:
                 plans.clear()
-            plans[shapes] = (plan, plan.call, plan.shape, plan.pool)
-        return plans[shapes][0]
+            entry = plans[shapes] = (plan, plan.call, plan.shape, plan.pool)
+        return entry[0]  # not looked up again: another thread may have cleared the plans
 
     def choice(self, workload: Workload) -> Choice:
         """Which config serves `workload`. That a kernel is untuned is said once, through logging."""
