@@ -24,26 +24,29 @@ MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all
 
 # The common case written out for the kernel's own parameters: dtypes are compared by identity and shapes looked up. A
 # loop over the arguments, hashing dtypes or making tuples of strides would each cost more than entering the machine
-# code, which looks at the strides itself.
+# code, which looks at the strides itself. Names begin with call_, so that a kernel's inputs cannot hide them.
 _FAST_PATH = """
 def call(self, {arguments}, *, out=None):
     if out is not None:
-        return into(out, ({arguments},))
+        return call_into(out, ({arguments},))
     try:
-        dtype = {first}.dtype
-        plans = float32_plans if dtype is float32 else float64_plans if dtype is float64 else no_plans
-        plan, compute, shape, pool = ({same}plans or no_plans)[{shapes}]
+        call_dtype = {first}.dtype
+        call_plans = (
+            call_float32_plans if call_dtype is call_float32
+            else call_float64_plans if call_dtype is call_float64 else call_no_plans
+        )
+        call_plan, call_compute, call_shape, call_pool = ({same}call_plans or call_no_plans)[{shapes}]
     except (KeyError, AttributeError):
-        return other(({arguments},))
-    result = empty(shape, dtype)
+        return call_other(({arguments},))
+    call_result = call_empty(call_shape, call_dtype)
     try:
-        scratch = pool.pop()
+        call_scratch = call_pool.pop()
     except IndexError:
-        scratch = plan.allocate()
-    if compute({arguments}, result, scratch):
-        plan.run(({arguments},), result)
-    pool.append(scratch)
-    return result
+        call_scratch = call_plan.allocate()
+    if call_compute({arguments}, call_result, call_scratch):
+        call_plan.run(({arguments},), call_result)
+    call_pool.append(call_scratch)
+    return call_result
 """
 
 Entry = tuple[Plan, Callable[..., int], tuple[int, ...], list[Array]]
@@ -69,11 +72,12 @@ class Dispatch:
         text = _FAST_PATH.format(
             arguments=", ".join(names),
             first=arrays[0],
-            same="".join(f"{name}.dtype is dtype and " for name in arrays[1:]),
+            same="".join(f"{name}.dtype is call_dtype and " for name in arrays[1:]),
             shapes=", ".join(f"{name}.shape" for name in arrays),
         )
-        scope: dict[str, Any] = {f"{dtype}_plans": plans for dtype, plans in self._plans.items()}
-        scope |= {"no_plans": {}, "empty": np.empty, "other": self._other, "into": self._into, **DTYPES}
+        scope: dict[str, Any] = {f"call_{dtype}_plans": plans for dtype, plans in self._plans.items()}
+        scope |= {f"call_{name}": dtype for name, dtype in DTYPES.items()}
+        scope |= {"call_no_plans": {}, "call_empty": np.empty, "call_other": self._other, "call_into": self._into}
         exec(compile(text, f"<call of {self.kernel.name}>", "exec"), scope)
         call: Callable[..., Array] = scope["call"]
         return call

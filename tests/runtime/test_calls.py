@@ -178,6 +178,18 @@ def test_lists_are_taken() -> None:
     assert np.array_equal(matmul([[1.0, 2.0]], [[3.0], [4.0]]), [[11.0]])
 
 
+def test_inputs_may_be_called_like_anything() -> None:
+    def product(dtype: at.Tensor["m", "k"], plan: at.Tensor["k", "n"]):
+        i, k = at.axes(dtype)
+        _, j = at.axes(plan)
+        return at.output[i, j](at.sum(dtype[i, k] * plan[k, j], over=k))
+
+    kernel = at.kernel(product)
+    a, b = np.ones((2, 3)), np.ones((3, 4))
+    for _ in range(2):  # the second call takes the fast path
+        assert np.array_equal(kernel(a, b), a @ b)
+
+
 def test_arguments_by_name() -> None:
     a, b = np.ones((2, 3)), np.ones((3, 4))
     assert np.array_equal(matmul(b=b, a=a), matmul(a, b))
