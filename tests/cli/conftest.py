@@ -51,21 +51,23 @@ def invoke() -> Invoke:
     return run
 
 
-def _listen_to_ctrl_c() -> None:
-    # A suite that a script started in the background inherits that SIGINT is ignored, and so would its children.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.fixture
+def _listens_to_ctrl_c() -> Iterator[None]:
+    # A suite that a script started in the background inherits that SIGINT is ignored, and so would its children. It is
+    # set here, not after a fork: JAX, which other tests import, warns of any Python code that runs in a fork.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+def start(_listens_to_ctrl_c: None) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts a command in a process of its own; none outlives the test."""
     processes = []
 
     def popen(*words: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "autotune", *words]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_listen_to_ctrl_c
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
         return process
 
