@@ -16,6 +16,8 @@ doi:10.1145/1356052.1356053; Van Zee and van de Geijn 2015, doi:10.1145/2764454)
                 for k: tile += left panel ⊗ right panel                (right panel kept in L1)
                 out += tile
 
+With the inner loop over columns instead, the operands change places: left panels stay in L1, right blocks in L2.
+
 Further axes of a group are plain loops around this, fused with the blocked one where memory allows. What is *legal* is
 the space's constraints: the tile fits the registers, each block fits the cache it is meant for. What is *promising* is
 only in the default config.
@@ -223,19 +225,21 @@ def _space(problem: Problem, machine: Machine) -> Space:
             f"tile, right vectors and a broadcast fit {registers} vector registers",
         ),
         Constraint(
-            ("vectors", "lanes", "depth_block"),
-            lambda vectors, lanes, depth: vectors * lanes * depth * itemsize <= first,
-            f"a right panel fits L1 ({first} bytes)",
+            ("inner", "rows", "vectors", "lanes", "depth_block"),
+            lambda inner, rows, vectors, lanes, depth: (
+                np.where(inner == "rows", vectors * lanes, rows) * depth * itemsize <= first
+            ),
+            f"the panel that the inner loop keeps fits L1 ({first} bytes)",
         ),
         Constraint(
-            ("row_block", "depth_block"),
-            lambda rows, depth: rows * depth * itemsize <= second,
-            f"a left block fits L2 ({second} bytes)",
+            ("inner", "row_block", "depth_block"),
+            lambda inner, rows, depth: rows * depth * itemsize <= np.where(inner == "rows", second, last),
+            f"a left block fits L2 ({second} bytes) if the inner loop runs over it, else the last level ({last})",
         ),
         Constraint(
-            ("column_block", "depth_block"),
-            lambda columns, depth: columns * depth * itemsize <= last,
-            f"a right block fits the last-level cache ({last} bytes)",
+            ("inner", "column_block", "depth_block"),
+            lambda inner, columns, depth: columns * depth * itemsize <= np.where(inner == "columns", second, last),
+            f"a right block fits L2 ({second} bytes) if the inner loop runs over it, else the last level ({last})",
         ),
         Constraint(
             ("vectors", "lanes", "column_block"),
@@ -271,9 +275,9 @@ def _default(problem: Problem, machine: Machine) -> Config:
         fitting = [value for value in _up_to(values, extent) if value <= most]
         return fitting[-1] if fitting else values[0]
 
-    # Panels and blocks take at most half of their cache, so that what streams past does not evict them; nor are they
-    # longer than 192 rows and 1024 columns, which tuning may exceed.
-    depth_block = block(DEPTHS, depth, first // (2 * vectors * lanes * itemsize))
+    # Panels leave a quarter of L1 free and blocks half of their cache, so that what streams past does not evict them;
+    # nor are they longer than 192 rows and 1024 columns, which tuning may exceed.
+    depth_block = block(DEPTHS, depth, 3 * first // (4 * vectors * lanes * itemsize))
     row_block = block(BLOCKS, rows, min(192, second // (2 * depth_block * itemsize)))
     column_block = block(BLOCKS, columns, min(1024, last // (2 * depth_block * itemsize)))
     small = (rows * depth + depth * columns + rows * columns) * itemsize <= first

@@ -65,7 +65,8 @@ def test_every_config_fits_the_machine(seed: int, machine: Machine, direction: s
     assert nest.iterations(len(nest.loops)) >= 1024**3
     for pack in nest.packs:
         inside = nest.position(pack.within) + 1
-        cache = 2 if pack.tensor == "left" else 3
+        streamed = "left" if config["inner"] == "rows" else "right"  # the block that the inner loop runs over
+        cache = 2 if pack.tensor == streamed else 3
         fitting = next(level.size for level in machine.caches if level.level == cache)
         # Blocks are rounded up to whole tiles: up to one tile more than the cache holds.
         assert nest.footprint(nest.tensor(pack.tensor), inside) * 4 <= fitting * 1.5

@@ -27,7 +27,8 @@ THREAD_VARIABLES = (
 CHILD_SECONDS = 900.0
 METHOD = (
     "ms, default_ms and peers are medians over all rounds of all processes; in a round every contestant is timed once, "
-    "in random order, with public calls that allocate their results. fma_fraction is of the largest FMA rate sampled "
+    "in random order, with public calls that allocate their results; on several threads after a pause, in which other "
+    "libraries' threads stop spinning, and a call that wakes its own. fma_fraction is of the largest FMA rate sampled "
     "between the rounds with the same number of threads; load is the median of those rates over their largest. "
     "roofline is the larger of flop / that rate and bytes / bandwidth, over ms; bytes count every tensor once, "
     "bandwidth is threads times what one thread reads from the innermost level that holds them all."

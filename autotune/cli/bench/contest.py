@@ -54,12 +54,7 @@ def hold(
             shuffle(order)
             for name in order:
                 time.sleep(pause)
-                contest.samples[name].append(_sample(calls[name], counts[name]))
+                if counts[name] > 1 or pause:
+                    calls[name]()  # fills the caches with what this one reads; wakes the threads that went to sleep
+                contest.samples[name].append(sample(calls[name], counts[name]))
     return contest
-
-
-def _sample(call: Call, calls: int) -> float:
-    """Mean seconds of so many calls; where they are many, after one that fills the caches with what this one reads."""
-    if calls > 1:
-        call()
-    return sample(call, calls)
