@@ -97,8 +97,15 @@ def saturated(a: Tensor["m", "k"], b: Tensor["k", "n"], c: Tensor["m", "n"], bet
     return at.output[i, j](at.tanh(at.sum(a[i, k] * b[k, j], over=k)) + beta * c[i, j])
 
 
+def gated(a: at.Tensor["m", "k"], b: at.Tensor["m", "k"], beta: at.Scalar):
+    i, k = at.axes(a)
+    x, y = a[i, k], b[i, k]
+    smooth = at.sin(x) * at.erf(y) + at.rsqrt(1 + x * x) * at.cos(beta * y)
+    return at.output[i, k](at.where(x > y, smooth, at.floor(x) - at.stop_gradient(x) * y))
+
+
 FUNCTIONS = (
     matmul, batched, transposed_result, linear, scores, weighted, chain, two_deep, two_deep_apart, matvec, dot, outer,
-    column_sum, hadamard, squared, saturated,
+    column_sum, hadamard, squared, saturated, gated,
 )  # fmt: skip
 KERNELS: dict[str, Kernel] = {function.__name__: define(function) for function in FUNCTIONS}

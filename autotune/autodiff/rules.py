@@ -5,13 +5,14 @@ where that spares a second evaluation, and as a product where parts of it may le
 JAX and PyTorch's amax: maximum and minimum split evenly between equal operands; relu'(0) = 0; abs'(0) = 0.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
 from autotune.autodiff.simplify import power
 from autotune.errors import DifferentiationError
-from autotune.lang import Apply, Expr, equal, greater, sign
+from autotune.lang import Apply, Expr, cos, equal, exp, greater, sign, sin, where
 from autotune.lang.expressions import as_expr
 
 Rule: TypeAlias = Callable[..., tuple[Expr | float, ...]]
@@ -29,13 +30,21 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "exp": lambda y, _: (y,),
         "log": lambda _, u: (1 / u,),
         "sqrt": lambda y, _: (0.5 / y,),
+        "rsqrt": lambda y, u: (-0.5 * y / u,),
         "tanh": lambda y, _: (1 - y * y,),
         "sigmoid": lambda y, _: (y * (1 - y),),
+        "erf": lambda _, u: (2 / math.sqrt(math.pi) * exp(-u * u),),
+        "sin": lambda _, u: (cos(u),),
+        "cos": lambda _, u: (-sin(u),),
         "abs": lambda _, u: (sign(u),),
         "relu": lambda _, u: (greater(u, 0),),
+        "floor": lambda *_: (0,),
         "sign": lambda *_: (0,),
         "greater": lambda *_: (0, 0),
         "equal": lambda *_: (0, 0),
+        "greater_equal": lambda *_: (0, 0),
+        "where": lambda _, condition, u, v: (0, where(condition, 1, 0), where(condition, 0, 1)),  # noqa: ARG005
+        "stop_gradient": lambda *_: (0,),
     }
 )
 

@@ -18,13 +18,21 @@ SCALAR_FORMS = {
     "exp": "math.exp({})",
     "log": "natural_log({})",
     "sqrt": "square_root({})",
+    "rsqrt": "(REAL(1.0) / square_root({}))",
     "tanh": "math.tanh({})",
     "sigmoid": "(REAL(1.0) / (REAL(1.0) + math.exp(-{})))",
+    "erf": "math.erf({})",
+    "sin": "math.sin({})",
+    "cos": "math.cos({})",
+    "floor": "np.floor({})",
     "abs": "abs({})",
     "relu": "larger({}, REAL(0.0))",
     "sign": "sign({})",
     "greater": "REAL({} > {})",
     "equal": "REAL({} == {})",
+    "greater_equal": "REAL({} >= {})",
+    "where": "({1} if {0} != 0 else {2})",
+    "stop_gradient": "{}",
 }
 
 

@@ -22,12 +22,12 @@ Reads count as exact, and constants that are; so the arguments must be represent
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import frexp, prod, sqrt
+from math import frexp, pi, prod, sqrt
 from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from autotune.lang.evaluation import Arguments, NamedArray, Values, align, contract, values
 from autotune.lang.expressions import Apply, Constant, Expr, Read, Reduce
@@ -102,15 +102,36 @@ MAGNITUDES: Mapping[str, Rule] = MappingProxyType(
         "exp": lambda y, u: y + _scaled(np.exp(u.value + u.error), u),
         "log": lambda y, u: np.abs(y) + _scaled(1 / u.lower, u),
         "sqrt": lambda y, u: y + _scaled(0.5 / np.sqrt(u.lower), u),
+        "rsqrt": lambda y, u: y + _scaled(0.5 * u.lower**-1.5, u),
         "tanh": lambda y, u: np.abs(y) + _scaled(1 / np.cosh(u.lower) ** 2, u),
         "sigmoid": lambda y, u: y + _scaled(0.25 / np.cosh(u.lower / 2) ** 2, u),
+        "erf": lambda y, u: np.abs(y) + _scaled(2 / sqrt(pi) * np.exp(-(u.lower**2)), u),
+        "sin": lambda y, u: np.abs(y) + u.magnitude,
+        "cos": lambda y, u: np.abs(y) + u.magnitude,
         "abs": lambda _, u: u.magnitude,
         "relu": lambda _, u: u.magnitude,
+        "stop_gradient": lambda _, u: u.magnitude,
     }
 )
 
-# Functions that jump where their operand, or the difference of the two, is 0, and by how much.
-JUMPS: Mapping[str, float] = MappingProxyType({"sign": 2.0, "greater": 1.0, "equal": 1.0})
+
+@dataclass(frozen=True)
+class Jump:
+    """A function that jumps by `size` where the `distance` of its operands' values is 0."""
+
+    size: float
+    distance: Callable[..., Array]
+
+
+JUMPS: Mapping[str, Jump] = MappingProxyType(
+    {
+        "sign": Jump(2.0, lambda u: u),
+        "greater": Jump(1.0, np.subtract),
+        "equal": Jump(1.0, np.subtract),
+        "greater_equal": Jump(1.0, np.subtract),
+        "floor": Jump(1.0, lambda u: u - np.rint(u)),
+    }
+)
 
 
 def magnitudes(expr: Expr, arguments: Arguments, precision: Precision) -> tuple[Array, Roundings]:
@@ -149,8 +170,7 @@ class _Bounds:
     def _magnitude(self, node: Expr) -> Array:
         match node:
             case Apply(function, operands):
-                rule = MAGNITUDES[function] if function in MAGNITUDES else partial(self._jump, JUMPS[function])
-                return rule(self.values[node], *(self._operand(operand, node) for operand in operands))
+                return self._rule(function)(self.values[node], *(self._operand(operand, node) for operand in operands))
             case Reduce(_, body, _):
                 parts = [NamedArray(part.axes, self.magnitudes[part]) for part in factors(body)]
                 return contract(parts, node.axes, self.arguments.extents)
@@ -165,12 +185,27 @@ class _Bounds:
         error = np.zeros_like(value) if self._exact(operand) else bound(magnitude, roundings, self.precision)
         return Operand(value, magnitude, error)
 
-    def _jump(self, size: float, value: Array, *operands: Operand) -> Array:
-        distance = np.abs(operands[0].value - sum(operand.value for operand in operands[1:]))
+    def _rule(self, function: str) -> Rule:
+        if function in JUMPS:
+            return partial(self._jump, JUMPS[function])
+        return self._choice if function == "where" else MAGNITUDES[function]
+
+    def _jump(self, jump: Jump, value: Array, *operands: Operand) -> Array:
+        distance = np.abs(jump.distance(*(operand.value for operand in operands)))
         reach = np.asarray(sum(operand.error for operand in operands))
-        uncertain = (reach > 0) & (distance <= reach)
+        return np.abs(value) + self._allowing(jump.size, (reach > 0) & (distance <= reach))
+
+    def _choice(self, _: Array, condition: Operand, x: Operand, y: Operand) -> Array:
+        # A comparison that comes out 0 whatever is rounded has the smallest magnitude there is.
+        uncertain = (condition.magnitude > self.precision.smallest) & (condition.lower == 0)
+        taken = np.where(condition.value != 0, x.magnitude, y.magnitude)
+        either = np.maximum(x.magnitude, y.magnitude)
+        return np.where(uncertain, either + self._allowing(np.abs(x.value - y.value), uncertain), taken)
+
+    def _allowing(self, size: Array | float, uncertain: NDArray[np.bool_]) -> Array:
+        """What a magnitude must have added for the error bound to allow for a jump of `size` where it is uncertain."""
         least = bound(np.ones(()), Roundings(), self.precision)
-        return np.abs(value) + np.where(uncertain, size / least, 0.0)
+        return np.where(uncertain, size / least, 0.0)
 
 
 def bound(magnitude: Array, roundings: Roundings, precision: Precision) -> Array:

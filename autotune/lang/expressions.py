@@ -58,6 +58,18 @@ class Arithmetic:
     def __rpow__(self, base: "Operand") -> "Expr":
         return apply("pow", base, self)
 
+    def __gt__(self, other: "Operand") -> "Expr":
+        return apply("greater", self, other)
+
+    def __ge__(self, other: "Operand") -> "Expr":
+        return apply("greater_equal", self, other)
+
+    def __lt__(self, other: "Operand") -> "Expr":
+        return apply("greater", other, self)
+
+    def __le__(self, other: "Operand") -> "Expr":
+        return apply("greater_equal", other, self)
+
     def __neg__(self) -> "Expr":
         return apply("neg", self)
 
@@ -111,6 +123,10 @@ class Expr(Arithmetic):
     def as_expr(self) -> "Expr":
         """The expression itself."""
         return self
+
+    def __bool__(self) -> bool:
+        message = f"{self} has no truth value while the kernel is defined; choose between values with where(…)"
+        raise DefinitionError(message)
 
     def __hash__(self) -> int:
         hashed: int = self._hash  # type: ignore[attr-defined]  # set in __post_init__ of a frozen class

@@ -61,6 +61,20 @@ def _relu(x: Array) -> Array:
     return np.asarray(np.maximum(x, 0.0))
 
 
+def _rsqrt(x: Array) -> Array:
+    return np.asarray(1.0 / np.sqrt(x))
+
+
+def _erf(x: Array) -> Array:
+    from scipy.special import erf  # not at the top: a program that never evaluates a reference need not load SciPy
+
+    return np.asarray(erf(x))
+
+
+def _where(condition: Array, x: Array, y: Array) -> Array:
+    return np.where(condition != 0, x, y)
+
+
 _TABLE = (
     _infix("add", np.add, "+", Precedence.SUM),
     _infix("sub", np.subtract, "-", Precedence.SUM),
@@ -73,14 +87,22 @@ _TABLE = (
     _call("exp", np.exp),
     _call("log", np.log),
     _call("sqrt", np.sqrt),
+    _call("rsqrt", _rsqrt),
     _call("tanh", np.tanh),
     _call("sigmoid", _sigmoid),
+    _call("erf", _erf),
+    _call("sin", np.sin),
+    _call("cos", np.cos),
     _call("abs", np.abs),
     _call("relu", _relu),
-    # The derivatives of abs, relu, maximum and minimum are written with these three.
+    _call("floor", np.floor),
+    # The derivatives of abs, relu, maximum and minimum are written with the first three.
     _call("sign", np.sign),
     _call("greater", np.greater, 2),
     _call("equal", np.equal, 2),
+    _call("greater_equal", np.greater_equal, 2),
+    _call("where", _where, 3),
+    _call("stop_gradient", np.positive),
 )
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in _TABLE})

@@ -24,9 +24,9 @@ MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all
 
 # The common case written out for the kernel's own parameters: dtypes are compared by identity and shapes looked up. A
 # loop over the arguments, hashing dtypes or making tuples of strides would each cost more than entering the machine
-# code, which looks at the strides itself. Names begin with call_, so that a kernel's inputs cannot hide them.
+# code, which looks at the strides itself. Names begin with call_, which TunedKernel refuses for a kernel's inputs.
 _FAST_PATH = """
-def call(self, {arguments}, *, out=None):
+def call(call_self, {arguments}, *, out=None):
     if out is not None:
         return call_into(out, ({arguments},))
     try:
@@ -94,7 +94,9 @@ class Dispatch:
 
     def plan(self, given: tuple[Any, ...]) -> Plan:
         """The plan for these inputs, made now if there is none yet."""
-        inputs = self._converted(given)
+        return self._plan(self._converted(given))
+
+    def _plan(self, inputs: tuple[Any, ...]) -> Plan:
         dtype = self._dtype(inputs)
         plans, shapes = self._plans[dtype], self._shapes(inputs)
         entry = plans.get(shapes)
@@ -130,12 +132,14 @@ class Dispatch:
 
     def _other(self, given: tuple[Any, ...]) -> Array:
         """A call whose shapes are new, or whose arguments are not NumPy arrays of one supported dtype."""
-        plan = self.plan(given)
-        return plan.run(self._converted(given), np.empty(plan.shape, plan.dtype))
+        inputs = self._converted(given)
+        plan = self._plan(inputs)
+        return plan.run(inputs, np.empty(plan.shape, plan.dtype))
 
     def _into(self, out: Array, given: tuple[Any, ...]) -> Array:
         """A call with an array for the result, which may overlap the inputs."""
-        plan = self.plan(given)
+        inputs = self._converted(given)
+        plan = self._plan(inputs)
         if not isinstance(out, np.ndarray) or out.shape != plan.shape or out.dtype != plan.dtype:
             got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             message = f"{self.kernel.name}: out must be a {plan.dtype} array of shape {plan.shape}, not {got}"
@@ -143,7 +147,6 @@ class Dispatch:
         if not out.flags.writeable:
             message = f"{self.kernel.name}: out is read-only"
             raise ShapeError(message)
-        inputs = self._converted(given)
         if any(isinstance(value, np.ndarray) and np.may_share_memory(out, value) for value in inputs):
             out[...] = plan.run(inputs, np.empty(plan.shape, plan.dtype))
             return out

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from autotune import settings
 from autotune.autodiff import derive, gradient_inputs
-from autotune.errors import ShapeError
+from autotune.errors import DefinitionError, ShapeError
 from autotune.lang import Kernel, ScalarSpec, define
 from autotune.runtime.dispatch import Dispatch
 from autotune.runtime.plan import Array, Plan
@@ -25,6 +25,7 @@ class TunedKernel:
 
     def __new__(cls, definition: Kernel) -> Self:
         """A kernel whose `__call__` is written for its own inputs, which a method shared by all could not be."""
+        _check_names(definition)
         forward = Dispatch(definition)
         members = {"__call__": forward.method(), "__doc__": definition.doc}
         kind: type[Self] = type(cls.__name__, (cls,), members)
@@ -134,6 +135,15 @@ class TunedKernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.definition.signature()}>"
+
+
+def _check_names(definition: Kernel) -> None:
+    """Raise DefinitionError for an input whose name a call needs for itself."""
+    for spec in definition.inputs:
+        if spec.name == "out" or spec.name.startswith("call_"):
+            what = "out= is the array that a call writes to" if spec.name == "out" else "call_… are a call's own names"
+            message = f"kernel {definition.name}: an input cannot be called {spec.name} ({what}); rename it"
+            raise DefinitionError(message)
 
 
 def kernel(function: Callable[..., Any]) -> TunedKernel:

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -33,15 +34,20 @@ from autotune.lang import (
     ScalarSpec,
     TensorSpec,
     abs,  # noqa: A004  # as at.abs
+    cos,
+    erf,
     exp,
     log,
     maximum,
     minimum,
     reference,
     relu,
+    rsqrt,
     sigmoid,
+    sin,
     sqrt,
     tanh,
+    where,
 )
 from autotune.lang.graph import subexpressions
 
@@ -60,8 +66,12 @@ SMOOTH: list[Callable[[Expr], Expr]] = [
     lambda x: sqrt(1 + x * x),
     lambda x: log(1.5 + tanh(x)),
     lambda x: 1 / (1 + x * x),
+    lambda x: rsqrt(1 + x * x),
+    erf,
+    sin,
+    cos,
 ]
-KINKED: list[Callable[[Expr], Expr]] = [relu, abs]
+KINKED: list[Callable[[Expr], Expr]] = [relu, abs, lambda x: where(x > 0.3, sin(x), 2 * x)]
 
 
 @st.composite
@@ -149,6 +159,10 @@ def functions_of(xp: ModuleType) -> dict[str, Callable[..., Any]]:
         "relu": lambda x: xp.where(x > 0, x, 0 * x),
         **{name: getattr(xp, name) for name in ("maximum", "minimum", "exp", "log", "sqrt", "tanh", "abs", "sign")},
         **{name: getattr(xp, name) for name in ("greater", "equal")},
+        **{name: getattr(xp, name) for name in ("sin", "cos")},
+        "rsqrt": lambda x: 1 / xp.sqrt(x),
+        "erf": jax.scipy.special.erf if xp is jnp else scipy.special.erf,
+        "where": lambda condition, x, y: xp.where(condition != 0, x, y),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -24,18 +25,28 @@ from autotune.lang import (
     Reduce,
     ScalarSpec,
     TensorSpec,
+    cos,
     equal,
+    erf,
     exp,
+    floor,
     greater,
+    less_equal,
     log,
     maximum,
+    mean,
     minimum,
+    not_equal,
     reference,
     relu,
+    rsqrt,
     sigmoid,
     sign,
+    sin,
     sqrt,
+    stop_gradient,
     tanh,
+    where,
 )
 from autotune.lang import sum as total
 from autotune.lang.conditioning import JUMPS, MAGNITUDES
@@ -70,6 +81,12 @@ def numpy_sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
+def erf_then_sine(a: Array, b: Array) -> Array:
+    product = a @ b
+    smooth = scipy.special.erf(product / 8).astype(a.dtype)
+    return smooth[:, :, None] + np.sin(product)[:, :, None] * np.cos(a)[:, None, :]
+
+
 # Expression, and the same in NumPy, which computes it in the dtype of the arguments.
 FORMULAS: list[tuple[Expr, Callable[..., Array]]] = [
     (PRODUCT, lambda a, b, **_: a @ b),
@@ -91,6 +108,12 @@ FORMULAS: list[tuple[Expr, Callable[..., Array]]] = [
     (maximum(PRODUCT, S) * minimum(PRODUCT, 1), lambda a, b, s, **_: np.maximum(a @ b, s) * np.minimum(a @ b, 1)),
     (greater(PRODUCT, 0) * PRODUCT, lambda a, b, **_: (a @ b > 0) * (a @ b)),
     (sign(A) + equal(A, S), lambda a, s, **_: np.sign(a) + (a == s)),
+    (erf(PRODUCT / 8) + sin(PRODUCT) * cos(A), lambda a, b, **_: erf_then_sine(a, b)),
+    (rsqrt(total(A * A, K)) * A, lambda a, **_: a * (1 / np.sqrt((a * a).sum(axis=1, keepdims=True)))),
+    (where(A > S, A, floor(A)), lambda a, s, **_: np.where(a > s, a, np.floor(a))),
+    (where(A <= S, stop_gradient(A), S) - (A >= 0), lambda a, s, **_: np.where(a <= s, a, s) - (a >= 0)),
+    (where(less_equal(A, S), A, 2) * not_equal(A, S), lambda a, s, **_: np.where(a <= s, a, 2) * (a != s)),
+    (mean(A, K) + mean(A * B, (I, K)), lambda a, b, **_: a.mean(axis=1)[:, None] + (a @ b).mean(axis=0) / a.shape[1]),
     (-A * Extent("k"), lambda a, **_: -a * a.dtype.type(a.shape[1])),
 ]
 IDS = [str(expr) for expr, _ in FORMULAS]
@@ -160,7 +183,28 @@ def test_reads_are_exact_so_that_they_do_not_jump() -> None:
 
 
 def test_every_function_has_a_rule() -> None:
-    assert set(MAGNITUDES) | set(JUMPS) == set(FUNCTIONS)
+    assert set(MAGNITUDES) | set(JUMPS) | {"where"} == set(FUNCTIONS)
+
+
+def test_a_choice_that_may_go_either_way_is_allowed_to() -> None:
+    """Where the condition is a sum that is exactly 0, both branches are right; elsewhere only one."""
+    kernel = kernel_of(where(total(A, K), 3 * S, 5 * S))
+    given: dict[str, Array] = {**arguments_of(np.random.default_rng(7), "float32"), "a": np.zeros((7, 40), np.float32)}
+    given["s"] = np.asarray(1.0, np.float32)
+    given["a"][:, 0], given["a"][:, 1] = 1, -1
+    assert (reference.evaluate(kernel, given)["out"] == 5).all()
+    assert (reference.error_bound(kernel, given, "float32")["out"] >= 2).all()
+    assert (reference.error_bound(kernel, {**given, "a": given["a"] + 1}, "float32")["out"] < 1e-4).all()
+    certain = kernel_of(where(greater(A, 0), 3 * S, 5 * S))
+    assert (reference.error_bound(certain, given, "float32")["out"] < 1e-4).all()
+
+
+def test_a_number_that_may_round_to_the_next_whole_one_is_allowed_to() -> None:
+    kernel = kernel_of(floor(total(A, K)))
+    given: dict[str, Array] = {**arguments_of(np.random.default_rng(7), "float32"), "a": np.zeros((7, 40), np.float32)}
+    given["a"][:, 0] = 2
+    assert (reference.error_bound(kernel, given, "float32")["out"] >= 1).all()
+    assert (reference.error_bound(kernel, {**given, "a": given["a"] + 0.51}, "float32")["out"] < 1e-3).all()
 
 
 def test_the_output_is_a_new_array_of_its_own_axes() -> None:

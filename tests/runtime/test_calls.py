@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autotune as at
-from autotune.errors import DtypeError, ShapeError
+from autotune.errors import DefinitionError, DtypeError, ShapeError
 from autotune.lang.reference import error_bound, evaluate
 from autotune.library import batch_matmul, matmul
 from tests.kernels import dot, linear, saturated, scores
@@ -145,6 +145,31 @@ def test_nan_and_infinity_propagate_as_in_numpy(value: float, size: int) -> None
     special = ~np.isfinite(expected)
     assert np.array_equal(got[special], expected[special], equal_nan=True)
     assert np.isfinite(got[~special]).all()
+
+
+def test_an_input_may_be_called_self() -> None:
+    @at.kernel
+    def twice(self: at.Tensor["n"]):
+        (i,) = at.axes(self)
+        return at.output[i](2 * self[i], name="doubled")
+
+    np.testing.assert_array_equal(twice(np.arange(3.0)), [0, 2, 4])
+    np.testing.assert_array_equal(twice(self=np.arange(3.0)), [0, 2, 4])
+
+
+def test_names_that_a_call_needs_are_refused_at_definition() -> None:
+    def into(out: at.Tensor["n"]):
+        (i,) = at.axes(out)
+        return at.output[i](2 * out[i], name="doubled")
+
+    def hidden(call_plan: at.Tensor["n"]):
+        (i,) = at.axes(call_plan)
+        return at.output[i](2 * call_plan[i])
+
+    with pytest.raises(DefinitionError, match=r"kernel into: an input cannot be called out .*rename it"):
+        at.kernel(into)
+    with pytest.raises(DefinitionError, match="kernel hidden: an input cannot be called call_plan"):
+        at.kernel(hidden)
 
 
 def test_threads_call_at_the_same_time() -> None:
