@@ -104,8 +104,26 @@ def gated(a: at.Tensor["m", "k"], b: at.Tensor["m", "k"], beta: at.Scalar):
     return at.output[i, k](at.where(x > y, smooth, at.floor(x) - at.stop_gradient(x) * y))
 
 
+def softmax(x: at.Tensor["rows", "columns"]):
+    i, j = at.axes(x)
+    e = at.exp(x[i, j] - at.stop_gradient(at.max(x[i, j], over=j)))
+    return at.output[i, j](e / at.sum(e, over=j))
+
+
+def farthest(a: at.Tensor["m", "k"], b: at.Tensor["k", "n"]):
+    i, k = at.axes(a)
+    _, j = at.axes(b)
+    term = a[i, k] * b[k, j]
+    return at.output[i, j](at.max(term, over=k))
+
+
+def multiplied(a: at.Tensor["m", "k"]):
+    i, k = at.axes(a)
+    return at.output[i](at.prod(1 + a[i, k] / 8, over=k))
+
+
 FUNCTIONS = (
     matmul, batched, transposed_result, linear, scores, weighted, chain, two_deep, two_deep_apart, matvec, dot, outer,
-    column_sum, hadamard, squared, saturated, gated,
+    column_sum, hadamard, squared, saturated, gated, softmax, farthest, multiplied,
 )  # fmt: skip
 KERNELS: dict[str, Kernel] = {function.__name__: define(function) for function in FUNCTIONS}

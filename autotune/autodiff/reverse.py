@@ -6,7 +6,7 @@ node that stands under several reductions adds up what it receives from each.
 
 from collections.abc import Iterator
 
-from autotune.autodiff.rules import partials
+from autotune.autodiff.rules import partials, reduction_partial
 from autotune.autodiff.simplify import ZERO, product, sum_over, total
 from autotune.lang import Apply, Expr, Output, Parameter, Read, Reduce
 from autotune.lang.graph import subexpressions
@@ -67,7 +67,7 @@ def _local_derivatives(node: Expr, active: frozenset[Expr]) -> Iterator[tuple[Ex
             for operand, partial in zip(operands, partials(node), strict=True):
                 if operand in active:
                     yield operand, (partial,)
-        case Reduce(_, body, _):
-            yield body, ()
+        case Reduce(reduction, body, over):
+            yield body, reduction_partial(node, reduction, body, over)
         case _:
             pass

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from autotune.autodiff.simplify import power
+from autotune.autodiff.simplify import power, sum_over
 from autotune.errors import DifferentiationError
-from autotune.lang import Apply, Expr, cos, equal, exp, greater, sign, sin, where
+from autotune.lang import Apply, Axis, Expr, Reduce, cos, equal, exp, greater, sign, sin, where
 from autotune.lang.expressions import as_expr
 
 Rule: TypeAlias = Callable[..., tuple[Expr | float, ...]]
@@ -47,6 +47,27 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "stop_gradient": lambda *_: (0,),
     }
 )
+
+
+def reduction_partial(node: Reduce, reduction: str, body: Expr, over: tuple[Axis, ...]) -> tuple[Expr, ...]:
+    """The factors of the partial derivative of a reduction by each element of its body.
+
+    The largest and the smallest share evenly among the elements that are equal to it. That of a product is the product
+    of the other elements, also where one of them is 0; of a second derivative, terms with two zeros are not there.
+    """
+    match reduction:
+        case "sum":
+            return ()
+        case "max" | "min":
+            chosen = equal(body, node)
+            return chosen, 1 / sum_over(chosen, over)
+        case "prod":
+            zero = equal(body, 0)
+            others = Reduce("prod", where(zero, 1, body), over)
+            return (where(zero, where(equal(sum_over(zero, over), 1), others, 0), node / body),)
+        case _:
+            message = f"{reduction} has no derivative, in {node}; differentiate by inputs that do not go through it"
+            raise DifferentiationError(message)
 
 
 def partials(node: Apply, rules: Mapping[str, Rule] = RULES) -> tuple[Expr, ...]:

@@ -29,7 +29,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from autotune.lang.evaluation import Arguments, NamedArray, Values, align, contract, values
+from autotune.lang.evaluation import Arguments, NamedArray, Values, align, contract, reduced, values
 from autotune.lang.expressions import Apply, Constant, Expr, Read, Reduce
 from autotune.lang.functions import Array
 from autotune.lang.graph import subexpressions
@@ -169,11 +169,19 @@ class _Bounds:
 
     def _magnitude(self, node: Expr) -> Array:
         match node:
+            case Apply("equal", (body, Reduce("max" | "min", reduced_body, over) as extreme)) if body == reduced_body:
+                value, operands = self.values[node], (self._operand(body, node), self._operand(extreme, node))
+                return self._extreme(value, *operands, tuple(node.axes.index(axis) for axis in over))
             case Apply(function, operands):
                 return self._rule(function)(self.values[node], *(self._operand(operand, node) for operand in operands))
-            case Reduce(_, body, _):
+            case Reduce("sum", body, _):
                 parts = [NamedArray(part.axes, self.magnitudes[part]) for part in factors(body)]
                 return contract(parts, node.axes, self.arguments.extents)
+            case Reduce(reduction, body, over):
+                # The largest and the smallest are no further off than the element that is furthest off.
+                kind = "prod" if reduction == "prod" else "max"
+                found = reduced(kind, NamedArray(body.axes, self.magnitudes[body]), over)
+                return np.maximum(found, np.abs(self.values[node]))
             case _:
                 return np.abs(self.values[node])
 
@@ -195,6 +203,12 @@ class _Bounds:
         reach = np.asarray(sum(operand.error for operand in operands))
         return np.abs(value) + self._allowing(jump.size, (reach > 0) & (distance <= reach))
 
+    def _extreme(self, value: Array, body: Operand, extreme: Operand, over: tuple[int, ...]) -> Array:
+        # The largest is one of the values that were computed, so it is certain which, unless another comes near it.
+        near = np.abs(body.value - extreme.value) <= body.error + extreme.error
+        contested = near & (near.sum(axis=over, keepdims=True) > 1) & (body.error > 0)
+        return np.abs(value) + self._allowing(1.0, contested)
+
     def _choice(self, _: Array, condition: Operand, x: Operand, y: Operand) -> Array:
         # A comparison that comes out 0 whatever is rounded has the smallest magnitude there is.
         uncertain = (condition.magnitude > self.precision.smallest) & (condition.lower == 0)
@@ -215,6 +229,11 @@ def bound(magnitude: Array, roundings: Roundings, precision: Precision) -> Array
 
 def _roundings(node: Expr, known: Mapping[Expr, Roundings], arguments: Arguments) -> Roundings:
     match node:
+        case Reduce("max" | "min", body, _):
+            return Roundings(1, known[body].number)
+        case Reduce("prod", body, over):
+            length = prod(arguments.extents[axis.extent] for axis in over)
+            return Roundings(1, length * (known[body].number + 4.0))  # relative errors of all factors add up
         case Reduce(_, body, over):
             length = prod(arguments.extents[axis.extent] for axis in over)
             inner = _together([known[part] for part in factors(body)])

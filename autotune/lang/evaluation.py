@@ -19,6 +19,13 @@ from autotune.lang.traverse import factors, summands
 
 Values: TypeAlias = dict[Expr, Array]
 
+# NumPy's function of two numbers and what it gives of none.
+_REDUCTIONS: Mapping[str, tuple[np.ufunc, float]] = {
+    "max": (np.maximum, -np.inf),
+    "min": (np.minimum, np.inf),
+    "prod": (np.multiply, 1.0),
+}
+
 
 @dataclass(frozen=True)
 class NamedArray:
@@ -69,9 +76,11 @@ def _value(node: Expr, known: Values, arguments: Arguments) -> Array:
             return arguments.arrays[name]
         case Apply(function, operands):
             return pointwise(function, [NamedArray(operand.axes, known[operand]) for operand in operands], node.axes)
-        case Reduce(_, body, _):
+        case Reduce("sum", body, _):
             parts = [NamedArray(part.axes, known[part]) for part in factors(body)]
             return contract(parts, node.axes, arguments.extents)
+        case Reduce(reduction, body, bound):
+            return reduced(reduction, NamedArray(body.axes, known[body]), bound)
         case _:
             message = f"no evaluation of {type(node).__name__} nodes"
             raise NotImplementedError(message)
@@ -100,6 +109,13 @@ def contract(parts: Sequence[NamedArray], axes: tuple[Axis, ...], extents: Mappi
     labelled = [(part.array, [labels[axis] for axis in part.axes]) for part in parts if part.axes]
     operands: list[Any] = list(chain.from_iterable(labelled))
     return np.asarray(number * np.einsum(*operands, [labels[axis] for axis in axes], optimize=True))
+
+
+def reduced(reduction: str, tensor: NamedArray, bound: tuple[Axis, ...]) -> Array:
+    """The largest, the smallest or the product over the axes `bound`: -inf, inf or 1 of none, NaN where any is NaN."""
+    function, start = _REDUCTIONS[reduction]
+    positions = tuple(tensor.axes.index(axis) for axis in bound)
+    return np.asarray(function.reduce(tensor.array, axis=positions, initial=start))
 
 
 def over(axes: tuple[Axis, ...], tensor: NamedArray, extents: Mapping[str, int]) -> Array:

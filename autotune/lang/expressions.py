@@ -16,7 +16,7 @@ from autotune.lang.axes import Axis, check_name, indexed, unite
 from autotune.lang.functions import FUNCTIONS, Precedence
 from autotune.lang.graph import subexpressions
 
-REDUCTIONS = ("sum",)
+REDUCTIONS = ("sum", "max", "min", "prod")
 
 
 class Arithmetic:

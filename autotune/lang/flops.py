@@ -12,15 +12,18 @@ def count_flops(root: Expr, extents: Mapping[str, int]) -> int:
     """Operations to compute `root` over its axes, each distinct subexpression once.
 
     A pointwise function costs 1 per point of its axes. A sum over a product of p factors costs p per point of the
-    product's axes, p - 1 multiplications and an addition, so that a matrix product is 2·m·n·k.
+    product's axes, p - 1 multiplications and an addition, so that a matrix product is 2·m·n·k. Any other reduction
+    costs 1 per point of what it reduces.
     """
     return sum(_flops(node, extents) for node in subexpressions(root, summands))
 
 
 def _flops(node: Expr, extents: Mapping[str, int]) -> int:
     match node:
-        case Reduce(_, body, _):
+        case Reduce("sum", body, _):
             return len(factors(body)) * _points(body, extents)
+        case Reduce(_, body, _):
+            return _points(body, extents)
         case Apply():
             return _points(node, extents)
         case _:

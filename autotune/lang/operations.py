@@ -12,6 +12,21 @@ def sum(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.
     return Reduce("sum", as_expr(x), over if isinstance(over, tuple) else (over,))
 
 
+def max(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.max, as in NumPy and JAX
+    """The largest x over one axis or several, NaN if any is, -inf of none; equal ones share the gradient evenly."""
+    return Reduce("max", as_expr(x), over if isinstance(over, tuple) else (over,))
+
+
+def min(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.min, as in NumPy and JAX
+    """The smallest x over one axis or several, NaN if any is, inf of none; equal ones share the gradient evenly."""
+    return Reduce("min", as_expr(x), over if isinstance(over, tuple) else (over,))
+
+
+def prod(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:
+    """Π x over one axis or several, 1 of none."""
+    return Reduce("prod", as_expr(x), over if isinstance(over, tuple) else (over,))
+
+
 def maximum(x: Operand, y: Operand) -> Expr:
     """The larger of x and y, NaN if either is; the gradient is split evenly where they are equal."""
     return apply("maximum", x, y)

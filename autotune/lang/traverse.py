@@ -18,7 +18,11 @@ def factors(expr: Expr) -> tuple[Expr, ...]:
 
 def summands(node: Expr) -> tuple[Expr, ...]:
     """The children of `node`, but for a sum the factors of its body: a sum of products is computed as one operation."""
-    return factors(node.body) if isinstance(node, Reduce) else node.children
+    match node:
+        case Reduce("sum", body, _):
+            return factors(body)
+        case _:
+            return node.children
 
 
 def shared(root: Expr) -> tuple[Expr, ...]:

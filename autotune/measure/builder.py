@@ -12,6 +12,7 @@ from typing import Self
 from autotune.errors import UsageError
 from autotune.measure.measurement import Status
 from autotune.measure.memory import default_limit
+from autotune.measure.timing import no_garbage_collection
 from autotune.measure.worker import Reply, Worker
 from autotune.settings import thread_count
 
@@ -35,7 +36,8 @@ def compile_source(path: Path) -> float:
     from autotune.codegen import load  # brings Numba, which only the child processes need
 
     start = time.perf_counter()
-    load(path)
+    with no_garbage_collection():  # a compiler's data structures live as long as the compile
+        load(path)
     return time.perf_counter() - start
 
 

@@ -1,9 +1,9 @@
-"""From one expression to stages: sums of products that are computed one after the other.
+"""From one expression to stages: reductions that are computed one after the other.
 
-A stage is `result[axes] = epilogue(total)` with `total = sum over `over` of the product of `factors``. An expression
-with one sum and pointwise functions around it is one stage; a sum inside another becomes a stage of its own whose
-result is stored, and so does the product of two factors where contracting them first costs less (a · b · c as
-(a · b) · c).
+A stage is `result[axes] = epilogue(total)` with `total = sum over `over` of the product of `factors``, or another
+reduction of the only factor. An expression with one sum and pointwise functions around it is one stage; a sum inside
+another becomes a stage of its own whose result is stored, and so does the product of two factors where contracting them
+first costs less (a · b · c as (a · b) · c).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from autotune.lang.graph import subexpressions
 
 @dataclass(frozen=True)
 class Stage:
-    """One sum of products and what is done to it.
+    """One sum of products, or one other reduction, and what is done to it.
 
     `epilogue` is an expression over `axes`; in it, `total` stands for the sum. Without factors there is no sum and the
     epilogue alone gives the result.
@@ -29,6 +29,7 @@ class Stage:
     over: tuple[Axis, ...]
     factors: tuple[Read, ...]
     epilogue: Expr
+    reduction: str = "sum"
 
     @property
     def total(self) -> Read:
@@ -88,25 +89,37 @@ def _store(program: _Program, expr: Expr) -> Read:
 
 def _stage(program: _Program, name: str, axes: tuple[Axis, ...], expr: Expr) -> Stage:
     total = Read(name, axes)
-    sums = [node for node in _outermost_sums(expr) if set(node.axes) == set(axes)]
-    core = max(sums, key=lambda node: len(node.body.axes), default=None)
+    reductions = [node for node in _outermost_reductions(expr) if set(node.axes) == set(axes)]
+    core = max(reductions, key=lambda node: len(node.body.axes), default=None)
+    others: dict[Expr, Expr] = {node: _store(program, node) for node in _outermost_reductions(expr) if node != core}
     if core is None:
-        return Stage(
-            name, axes, (), (), _replace(expr, {node: _store(program, node) for node in _outermost_sums(expr)})
-        )
+        return Stage(name, axes, (), (), _replace(expr, _known(program, expr) | others))
+    if core.reduction != "sum":
+        body = _store(program, core.body)
+        epilogue = _replace(expr, _known(program, expr) | others | {core: total})
+        return Stage(name, axes, core.over, (body,), epilogue, core.reduction)
     factors, scale = _product(program, core.body)
-    others: dict[Expr, Expr] = {node: _store(program, node) for node in _outermost_sums(expr) if node != core}
     factors = _contract_pairs(program, factors, set(axes), core.over)
     over = tuple(axis for axis in core.over if any(axis in factor.indices for factor in factors))
     if not over:  # every summed axis went into an intermediate: what is left is a plain product
-        return Stage(name, axes, (), (), _replace(expr, {core: _scaled(factors[0], [*factors[1:], *scale]), **others}))
-    return Stage(name, axes, over, factors, _replace(expr, {core: _scaled(total, scale), **others}))
+        product = _scaled(factors[0], [*factors[1:], *scale])
+        return Stage(name, axes, (), (), _replace(expr, _known(program, expr) | others | {core: product}))
+    epilogue = _replace(expr, _known(program, expr) | others | {core: _scaled(total, scale)})
+    return Stage(name, axes, over, factors, epilogue)
 
 
-def _outermost_sums(expr: Expr) -> list[Reduce]:
+def _known(program: _Program, expr: Expr) -> dict[Expr, Expr]:
+    """Intermediates by what they hold, `expr` itself left out.
+
+    They are read, not computed again: which element is the largest must be asked of the very values it was found among.
+    """
+    return {held: read for held, read in program.stored.items() if held != expr}
+
+
+def _outermost_reductions(expr: Expr) -> list[Reduce]:
     if isinstance(expr, Reduce):
         return [expr]
-    return list(dict.fromkeys(node for child in expr.children for node in _outermost_sums(child)))
+    return list(dict.fromkeys(node for child in expr.children for node in _outermost_reductions(child)))
 
 
 def _replace(expr: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
@@ -139,7 +152,7 @@ def _product(program: _Program, body: Expr) -> tuple[tuple[Read, ...], list[Expr
                     factor = Apply("div", (a, b))
                     (reads.append(_store(program, factor)) if factor.axes else scale.append(factor))
             case factor if not factor.axes and not isinstance(factor, Read):
-                scale.append(_replace(factor, {node: _store(program, node) for node in _outermost_sums(factor)}))
+                scale.append(_replace(factor, {node: _store(program, node) for node in _outermost_reductions(factor)}))
             case factor:
                 reads.append(_store(program, factor))
     return tuple(reads), scale

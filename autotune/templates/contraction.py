@@ -72,7 +72,7 @@ class Problem:
     @property
     def tiled(self) -> bool:
         """Whether there are register tiles at all: not for a single number, nor where nothing is summed."""
-        return bool(self.stage.axes and self.stage.factors)
+        return bool(self.stage.axes and self.stage.factors) and self.stage.reduction == "sum"
 
     def extent(self, group: str) -> int:
         """Elements along the blocked axis of a group; 1 for a group without axes."""
@@ -355,10 +355,13 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
     if "columns" in axis_of:
         nest = vectorize(nest, axis_of["columns"])
     for name, factors, group in (("left", contraction.left, "rows"), ("right", contraction.right, "columns")):
-        if factors and config[f"pack_{name}"] and group in axis_of and "depth" in axis_of:
+        if "depth" not in axis_of or not config[f"pack_{name}"]:
+            continue
+        if factors and group in axis_of:
             needed = [f"{axis_of[part]}_block" for part in (group, "depth")]
-            within = max(needed, key=nest.position)
-            nest = pack(nest, name, within=within, axis=axis_of[group], panel=tile[group])
+            nest = pack(nest, name, within=max(needed, key=nest.position), axis=axis_of[group], panel=tile[group])
+        elif len(factors) > 1:  # their product, once for all tiles
+            nest = pack(nest, name, within=f"{axis_of['depth']}_block", axis=axis_of["depth"], panel=1)
     if "depth" in axis_of:
         nest = prefetch(accumulate(nest, axis_of["depth"]), int(config["prefetch"]))
     return _parallel(nest, problem, axis_of, tile, str(config["parallel"]))

@@ -295,3 +295,50 @@ def test_the_gradient_of_a_sum_knows_its_shape_from_the_input() -> None:
     gradient = vjp(at.define(total), "a")
     result = reference.evaluate(gradient, {"a": np.full((2, 3), np.nan), "out_bar": np.array([1.0, 2.0])})["a_bar"]
     np.testing.assert_array_equal(result, [[1, 1, 1], [2, 2, 2]])
+
+
+def extremes(a: at.Tensor["m", "k"]) -> at.Output:
+    i, k = at.axes(a)
+    return at.output[i](at.max(a[i, k], over=k) + 3 * at.min(a[i, k], over=k))
+
+
+def test_the_largest_and_the_smallest_share_evenly_among_equal_ones() -> None:
+    gradient = vjp(at.define(extremes), "a")
+    a = np.array([[1.0, 4, 4, 1, 1, 4], [2, 2, 2, 2, 2, 2], [0, 5, 1, 2, 3, 4]])
+    result = reference.evaluate(gradient, {"a": a, "out_bar": np.array([6.0, 6, 1])})["a_bar"]
+    np.testing.assert_array_equal(result, [[6, 2, 2, 6, 6, 2], [4] * 6, [3, 1, 0, 0, 0, 0]])
+
+
+def multiplied(a: at.Tensor["m", "k"]) -> at.Output:
+    i, k = at.axes(a)
+    return at.output[i](at.prod(a[i, k], over=k))
+
+
+def test_the_gradient_of_a_product_is_right_at_zeros() -> None:
+    gradient = vjp(at.define(multiplied), "a")
+    a = np.array([[2.0, 3, 5], [0, 3, 5], [0, 3, 0], [0, 0, 0]])
+    result = reference.evaluate(gradient, {"a": a, "out_bar": np.array([1.0, 2, 1, 1])})["a_bar"]
+    np.testing.assert_array_equal(result, [[15, 10, 6], [30, 0, 0], [0, 0, 0], [0, 0, 0]])
+
+
+def chosen(x: at.Tensor["m"], y: at.Tensor["m"]) -> at.Output:
+    (i,) = at.axes(x)
+    return at.output[i](at.where(x[i] > y[i], x[i] * y[i], at.stop_gradient(x[i]) + y[i]))
+
+
+def test_a_choice_sends_the_gradient_where_the_value_came_from() -> None:
+    arguments = {"x": np.array([3.0, 1, 2]), "y": np.array([2.0, 5, 2]), "out_bar": np.array([1.0, 10, 100])}
+    kernel = at.define(chosen)
+    for wrt, expected in (("x", [2, 0, 0]), ("y", [3, 10, 100])):
+        gradient = vjp(kernel, wrt)
+        given = {spec.name: arguments[spec.name] for spec in gradient.inputs}
+        np.testing.assert_array_equal(reference.evaluate(gradient, given)[f"{wrt}_bar"], expected)
+
+
+def test_a_comparison_cannot_decide_what_python_does() -> None:
+    def branching(x: at.Tensor["m"]) -> at.Output:
+        (i,) = at.axes(x)
+        return at.output[i](x[i] if x[i] > 0 else -x[i])
+
+    with pytest.raises(DefinitionError, match=r"kernel branching: greater\(x\[m\], 0\) has no truth value .*where"):
+        at.define(branching)

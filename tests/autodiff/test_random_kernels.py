@@ -71,7 +71,14 @@ SMOOTH: list[Callable[[Expr], Expr]] = [
     sin,
     cos,
 ]
-KINKED: list[Callable[[Expr], Expr]] = [relu, abs, lambda x: where(x > 0.3, sin(x), 2 * x)]
+KINKED: list[Callable[[Expr], Expr]] = [
+    relu,
+    abs,
+    lambda x: where(x > 0.3, sin(x), 2 * x),
+    lambda x: Reduce("max", x, x.axes[:1]) if x.axes else x,
+    lambda x: Reduce("min", x, x.axes[-1:]) if x.axes else x,
+    lambda x: Reduce("prod", 1 + tanh(x), x.axes[:2]) if x.axes else x,
+]
 
 
 @st.composite
@@ -158,7 +165,8 @@ def functions_of(xp: ModuleType) -> dict[str, Callable[..., Any]]:
         "sigmoid": lambda x: 1 / (1 + xp.exp(-x)),
         "relu": lambda x: xp.where(x > 0, x, 0 * x),
         **{name: getattr(xp, name) for name in ("maximum", "minimum", "exp", "log", "sqrt", "tanh", "abs", "sign")},
-        **{name: getattr(xp, name) for name in ("greater", "equal")},
+        "greater": lambda x, y: xp.greater(x, y).astype(x.dtype),
+        "equal": lambda x, y: xp.equal(x, y).astype(x.dtype),
         **{name: getattr(xp, name) for name in ("sin", "cos")},
         "rsqrt": lambda x: 1 / xp.sqrt(x),
         "erf": jax.scipy.special.erf if xp is jnp else scipy.special.erf,
@@ -190,10 +198,10 @@ class Naive:
             case Read(name) | Parameter(name):
                 grid = dict(zip(self.axes, np.indices(self.shape), strict=True))
                 return self.xp.take(self.arguments[name], place(expr.axes, grid, self.shape))
-            case Reduce(_, body, over):
+            case Reduce(reduction, body, over):
                 value = self.value(body)
                 for axis in over:
-                    total = value.sum(axis=self.axes.index(axis), keepdims=True)
+                    total = getattr(value, reduction)(axis=self.axes.index(axis), keepdims=True)
                     value = self.xp.broadcast_to(total, self.shape)
                 return value
             case Apply("pow", (base, Constant(exponent))):
@@ -308,7 +316,8 @@ def test_the_error_bound_holds_in_float32(kernel: Kernel, seed: int, data: st.Da
     bound = reference.error_bound(derived, arguments, "float32")[derived.output.name]
     computed = compute(derived.output, flat(arguments), np)
     assert computed.dtype == np.float32
-    assert (np.abs(computed.astype(np.float64) - exact) <= bound).all()
+    unbounded = np.isnan(bound)  # where rounding may decide which of two elements is the largest
+    assert (unbounded | (np.abs(computed.astype(np.float64) - exact) <= bound)).all()
 
 
 @given(kernel=kernels())

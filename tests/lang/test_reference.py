@@ -48,6 +48,9 @@ from autotune.lang import (
     tanh,
     where,
 )
+from autotune.lang import max as largest
+from autotune.lang import min as smallest
+from autotune.lang import prod as product
 from autotune.lang import sum as total
 from autotune.lang.conditioning import JUMPS, MAGNITUDES
 
@@ -114,6 +117,10 @@ FORMULAS: list[tuple[Expr, Callable[..., Array]]] = [
     (where(A <= S, stop_gradient(A), S) - (A >= 0), lambda a, s, **_: np.where(a <= s, a, s) - (a >= 0)),
     (where(less_equal(A, S), A, 2) * not_equal(A, S), lambda a, s, **_: np.where(a <= s, a, 2) * (a != s)),
     (mean(A, K) + mean(A * B, (I, K)), lambda a, b, **_: a.mean(axis=1)[:, None] + (a @ b).mean(axis=0) / a.shape[1]),
+    (largest(A, K) - smallest(PRODUCT, J), lambda a, b, **_: a.max(axis=1) - (a @ b).min(axis=1)),
+    (exp(A - largest(A, K)), lambda a, **_: np.exp(a - a.max(axis=1, keepdims=True))),
+    (largest(A * B, (I, K)), lambda a, b, **_: (a[:, :, None] * b).max(axis=(0, 1))),
+    (product(1 + A / 40, K) * S, lambda a, s, **_: np.prod(1 + a / 40, axis=1) * s),
     (-A * Extent("k"), lambda a, **_: -a * a.dtype.type(a.shape[1])),
 ]
 IDS = [str(expr) for expr, _ in FORMULAS]
@@ -199,6 +206,20 @@ def test_a_choice_that_may_go_either_way_is_allowed_to() -> None:
     assert (reference.error_bound(certain, given, "float32")["out"] < 1e-4).all()
 
 
+def test_which_element_is_the_largest_is_certain_unless_two_come_near() -> None:
+    scaled = A * S
+    kernel = kernel_of(equal(scaled, largest(scaled, K)) / total(equal(scaled, largest(scaled, K)), K))
+    given = arguments_of(np.random.default_rng(3), "float32")
+    assert (reference.error_bound(kernel, given, "float32")["out"] < 1e-4).all()
+    two = [int(given["a"][2].argmax()), int(given["a"][2].argmin())]
+    signed = 1 if given["s"] > 0 else -1
+    first, second = two[::signed]
+    given["a"][2, second] = np.nextafter(given["a"][2, first], np.float32(9 * signed))
+    bound = reference.error_bound(kernel, given, "float32")["out"]
+    assert not (bound[2] < 1).any()
+    assert (bound[[0, 1, 3, 4, 5, 6]] < 1e-4).all()
+
+
 def test_a_number_that_may_round_to_the_next_whole_one_is_allowed_to() -> None:
     kernel = kernel_of(floor(total(A, K)))
     given: dict[str, Array] = {**arguments_of(np.random.default_rng(7), "float32"), "a": np.zeros((7, 40), np.float32)}
@@ -224,6 +245,15 @@ def test_zero_extents() -> None:
         expected = np.inf * 0 if expr == S * PRODUCT else 0.0
         np.testing.assert_array_equal(result, np.full_like(result, expected))
         assert (reference.error_bound(kernel_of(PRODUCT), arguments, "float32")["out"] <= 1e-40).all()
+
+
+@pytest.mark.parametrize(("reduce", "expected"), [(largest, -np.inf), (smallest, np.inf), (product, 1.0)])
+def test_reductions_of_nothing_and_of_nan(reduce: Callable[..., Expr], expected: float) -> None:
+    kernel = kernel_of(reduce(A, K))
+    assert (reference.evaluate(kernel, arguments_of(np.random.default_rng(0), k=0))["out"] == expected).all()
+    arguments = arguments_of(np.random.default_rng(0))
+    arguments["a"][0, 3] = np.nan
+    np.testing.assert_array_equal(np.isnan(reference.evaluate(kernel, arguments)["out"]), [True] + 6 * [False])
 
 
 def test_a_sum_over_nothing_is_zero_even_times_infinity() -> None:
