@@ -23,7 +23,7 @@ def test_a_guarded_array_is_an_array_of_nan(shape: tuple[int, ...], dtype: str) 
 
 def test_it_lies_in_memory_as_any_large_array_does() -> None:
     result = guarded("out", (512, 512), "float32")
-    assert result.array.ctypes.data % 64 == result.before.ctypes.data % 64  # the guard begins where NumPy put the memory
+    assert result.array.ctypes.data % 64 == result.before.ctypes.data % 64
 
 
 @pytest.mark.parametrize(("side", "where"), [("before", "before its start"), ("after", "past its end")])
