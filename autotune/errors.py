@@ -13,12 +13,20 @@ class ShapeError(AutotuneError):
     """An argument's shape does not fit the kernel, or two arguments disagree on an extent."""
 
 
+class IndexRangeError(AutotuneError, IndexError):
+    """An index that is computed from the arguments leads outside what it indexes."""
+
+
 class DtypeError(AutotuneError):
     """An argument's dtype is not supported, or arguments disagree on it."""
 
 
 class DifferentiationError(AutotuneError):
     """A gradient was asked for that does not exist or is not derived yet."""
+
+
+class OptionError(AutotuneError, TypeError):
+    """An option that a kernel does not have, or a value that no option can have."""
 
 
 class UnknownKernelError(AutotuneError):

@@ -1,6 +1,25 @@
 """Derivatives of kernels: expressions in, expressions out."""
 
-from autotune.autodiff.gradient import derive, gradient_inputs, vjp
+from autotune.autodiff.gradient import (
+    derive,
+    directions,
+    gradient_inputs,
+    jacobian,
+    jvp,
+    residual_candidates,
+    vjp,
+    with_residuals,
+)
 from autotune.autodiff.rules import RULES
 
-__all__ = ["RULES", "derive", "gradient_inputs", "vjp"]
+__all__ = [
+    "RULES",
+    "derive",
+    "directions",
+    "gradient_inputs",
+    "jacobian",
+    "jvp",
+    "residual_candidates",
+    "vjp",
+    "with_residuals",
+]

@@ -1,31 +1,61 @@
-"""Reverse mode: from the cotangent of an expression to the cotangents of what it reads.
+"""Reverse mode: from the cotangents of expressions to the cotangents of what they read.
 
 The cotangent of a node is a tensor over the node's free axes, whichever loops those axes are bound by further up: a
 node that stands under several reductions adds up what it receives from each.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from autotune.autodiff.rules import partials, reduction_partial
+from autotune.autodiff.gather import gathered, reindexed
+from autotune.autodiff.locals import local_derivatives, sources
+from autotune.autodiff.recurrence import step_sources, transposed
 from autotune.autodiff.simplify import ZERO, product, sum_over, total
-from autotune.lang import Apply, Expr, Output, Parameter, Read, Reduce
+from autotune.lang import Axis, Expr, Parameter, Read, Reindex, Scan, Scatter
 from autotune.lang.graph import subexpressions
-from autotune.lang.traverse import factors
 
 
-def leaf_cotangents(output: Output, seed: Expr, wrt: str) -> dict[Expr, Expr]:
-    """The cotangent of every read of the input `wrt`, given the cotangent `seed` of `output` over the output's axes."""
-    nodes = subexpressions(output.expr)
-    active = _dependents(nodes, wrt)
-    repeated = [axis for axis in output.axes if axis not in output.expr.axes]
+@dataclass(frozen=True)
+class Seed:
+    """The cotangent of an expression, a tensor over the axes of an output, which may repeat the expression."""
+
+    expr: Expr
+    axes: tuple[Axis, ...]
+    cotangent: Expr
+
+
+def leaf_cotangents(seeds: Sequence[Seed], wrt: str) -> dict[Expr, Expr]:
+    """The cotangent of every read of the input `wrt`, over the axes of the read."""
+    nodes = subexpressions([seed.expr for seed in seeds], _below)
+    active = dependents(nodes, wrt)
+    preferred = frozenset(axis for seed in seeds for axis in seed.axes)
     received: dict[Expr, list[Expr]] = {node: [] for node in active}
-    if output.expr in received:
-        received[output.expr].append(sum_over(seed, repeated))
+    for seed in seeds:
+        if seed.expr in received:
+            repeated = [axis for axis in seed.axes if axis not in seed.expr.axes]
+            received[seed.expr].append(sum_over(seed.cotangent, repeated))
+    states: dict[Expr, dict[int, Expr]] = {}
     for node in reversed(nodes):
-        if node in active:
-            for operand, contribution in _contributions(node, total(received[node]), active):
-                received[operand].append(contribution)
+        if node not in active:
+            continue
+        cotangent = total(received[node])
+        if isinstance(node, Scan):
+            states.setdefault(node.group, {})[node.which] = cotangent
+            if node != node.group:
+                continue
+            contributions = transposed(node, states[node], active)
+        else:
+            contributions = _contributions(node, cotangent, active, preferred)
+        for operand, contribution in contributions:
+            received[operand].append(contribution)
     return {node: total(received[node]) for node in nodes if _is_leaf(node, wrt)}
+
+
+def _below(node: Expr) -> tuple[Expr, ...]:
+    """What a cotangent of `node` goes on to; the values of a scan all go through the first of them."""
+    if isinstance(node, Scan):
+        return step_sources(node) if node == node.group else (node.group,)
+    return sources(node)
 
 
 def _is_leaf(node: Expr, wrt: str) -> bool:
@@ -36,38 +66,42 @@ def _is_leaf(node: Expr, wrt: str) -> bool:
             return False
 
 
-def _dependents(nodes: tuple[Expr, ...], wrt: str) -> frozenset[Expr]:
-    """Those of `nodes`, given children first, whose value depends on the input `wrt`."""
+def dependents(nodes: Sequence[Expr], wrt: str) -> frozenset[Expr]:
+    """Those of `nodes`, given sources first, whose derivative by the input `wrt` is not 0 by construction."""
     active: set[Expr] = set()
     for node in nodes:
-        if _is_leaf(node, wrt) or not active.isdisjoint(node.children):
+        if _is_leaf(node, wrt) or not active.isdisjoint(_below(node)):
             active.add(node)
     return frozenset(active)
 
 
-def _contributions(node: Expr, cotangent: Expr, active: frozenset[Expr]) -> Iterator[tuple[Expr, Expr]]:
-    """What `node` adds to the cotangent of each active operand."""
+def _contributions(
+    node: Expr, cotangent: Expr, active: Collection[Expr], preferred: Collection[Axis]
+) -> Iterator[tuple[Expr, Expr]]:
+    """What `node` adds to the cotangent of each active source."""
     if cotangent == ZERO:
         return
-    for operand, partial in _local_derivatives(node, active):
-        spread = [axis for axis in node.axes if axis not in operand.axes]
-        yield operand, sum_over(product([cotangent, *partial]), spread)
-
-
-def _local_derivatives(node: Expr, active: frozenset[Expr]) -> Iterator[tuple[Expr, tuple[Expr, ...]]]:
-    """The active operands of `node`, each with the factors of its partial derivative."""
     match node:
-        case Apply("mul"):
-            # All factors of a product at once: the gradient is then one sum of products, not a nest of them.
-            parts = factors(node)
-            for position, part in enumerate(parts):
-                if part in active:
-                    yield part, (*parts[:position], *parts[position + 1 :])
-        case Apply(_, operands):
-            for operand, partial in zip(operands, partials(node), strict=True):
-                if operand in active:
-                    yield operand, (partial,)
-        case Reduce(reduction, body, over):
-            yield body, reduction_partial(node, reduction, body, over)
+        case Reindex(body, bound, indices):
+            kept = [axis for axis in body.axes if axis not in bound]
+            yield body, gathered(cotangent, indices, bound, kept=kept, preferred=preferred)
+        case Scatter(body, over, onto, indices):
+            # Each term was added at its indices: it receives what stands there, nothing where it was left out.
+            value = reindexed(cotangent, dict(zip(onto, indices, strict=True)), 0.0)
+            spread = dict.fromkeys(axis for axis in (*value.axes, *over) if axis not in body.axes)
+            yield body, sum_over(value, tuple(spread))
         case _:
-            pass
+            for operand, partial in local_derivatives(node, active):
+                value = product([cotangent, *partial])
+                spread = dict.fromkeys(axis for axis in (*node.axes, *value.axes) if axis not in operand.axes)
+                yield operand, sum_over(value, tuple(spread))
+
+
+def element_cotangent(leaves: Mapping[Expr, Expr], axes: Sequence[Axis], preferred: Collection[Axis]) -> Expr:
+    """From the cotangent of every read of a tensor to that of the tensor, over `axes`, one for each dimension."""
+    return total(
+        gathered(cotangent, leaf.indices, axes, preferred=preferred, strict=leaf.pad is None)
+        if isinstance(leaf, Read)
+        else cotangent
+        for leaf, cotangent in leaves.items()
+    )

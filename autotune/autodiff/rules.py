@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from autotune.autodiff.simplify import power, sum_over
 from autotune.errors import DifferentiationError
-from autotune.lang import Apply, Axis, Expr, Reduce, cos, equal, exp, greater, sign, sin, where
+from autotune.lang import Apply, Axis, Expr, Extent, Position, Reduce, cos, equal, exp, greater, sign, sin, where
 from autotune.lang.expressions import as_expr
 
 Rule: TypeAlias = Callable[..., tuple[Expr | float, ...]]
@@ -48,12 +48,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     }
 )
 
+CONSTANT = frozenset({"floor", "sign", "greater", "equal", "greater_equal", "stop_gradient"})
+"""The functions whose derivatives are 0 everywhere: no derivative goes through them."""
+
 
 def reduction_partial(node: Reduce, reduction: str, body: Expr, over: tuple[Axis, ...]) -> tuple[Expr, ...]:
     """The factors of the partial derivative of a reduction by each element of its body.
 
-    The largest and the smallest share evenly among the elements that are equal to it. That of a product is the product
-    of the other elements, also where one of them is 0; of a second derivative, terms with two zeros are not there.
+    The largest and the smallest share evenly among the elements that are equal to it, or go to the first. That of a
+    product is the product of the other elements, also where one of them is 0; of a second derivative, terms with two
+    zeros are not there.
     """
     match reduction:
         case "sum":
@@ -61,6 +65,8 @@ def reduction_partial(node: Reduce, reduction: str, body: Expr, over: tuple[Axis
         case "max" | "min":
             chosen = equal(body, node)
             return chosen, 1 / sum_over(chosen, over)
+        case "first_max" | "first_min":
+            return (equal(Reduce(f"arg{reduction.removeprefix('first_')}", body, over), _rank(over)),)
         case "prod":
             zero = equal(body, 0)
             others = Reduce("prod", where(zero, 1, body), over)
@@ -68,6 +74,15 @@ def reduction_partial(node: Reduce, reduction: str, body: Expr, over: tuple[Axis
         case _:
             message = f"{reduction} has no derivative, in {node}; differentiate by inputs that do not go through it"
             raise DifferentiationError(message)
+
+
+def _rank(axes: tuple[Axis, ...]) -> Expr:
+    """Which element each is, counted in the order of `axes`, the last of which runs fastest."""
+    first, *others = axes
+    rank: Expr = Position(first)
+    for axis in others:
+        rank = rank * Extent(axis.extent) + Position(axis)
+    return rank
 
 
 def partials(node: Apply, rules: Mapping[str, Rule] = RULES) -> tuple[Expr, ...]:

@@ -24,13 +24,23 @@ from autotune.errors import (
     DefinitionError,
     DifferentiationError,
     DtypeError,
+    OptionError,
     ShapeError,
     TemplateError,
     UnknownKernelError,
     UsageError,
 )
 
-MISUSE = (DefinitionError, DifferentiationError, DtypeError, ShapeError, TemplateError, UnknownKernelError, UsageError)
+MISUSE = (
+    DefinitionError,
+    DifferentiationError,
+    DtypeError,
+    OptionError,
+    ShapeError,
+    TemplateError,
+    UnknownKernelError,
+    UsageError,
+)
 DEBUG = "--debug"
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it; Typer makes it of KeyboardInterrupt
 

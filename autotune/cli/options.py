@@ -9,6 +9,10 @@ from autotune import settings
 KernelWord = Annotated[
     str, typer.Argument(metavar="KERNEL", help="A built-in name, package.module:kernel or file.py:kernel.")
 ]
+OptionWords = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="Structural constants of the kernel: stride=2,padding=1."),
+]
 DatabasePlace = Annotated[
     str | None,
     typer.Option("--db", metavar="PATH|URL", help="The tuning database; $AUTOTUNE_DB or your own file if not given."),

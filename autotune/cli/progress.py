@@ -1,5 +1,6 @@
 """How a tuning run shows itself: a few live lines in a terminal, a line now and then elsewhere."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -105,7 +106,7 @@ class PlainLines:
         """See `Display`."""
         if isinstance(event, Started):
             earlier = f", {event.progress.earlier} of them known from earlier runs" if event.progress.earlier else ""
-            trials = f"{event.progress.workload.describe()}: {event.progress.trials} trials{earlier}"
+            trials = f"{event.progress.workload.describe()}: {units.count(event.progress.trials, 'trial')}{earlier}"
             self._print(f"{trials} {self._part}".rstrip())
         elif isinstance(event, MachineLoaded):
             self._print(f"  {activity(event)}")
@@ -152,14 +153,16 @@ def summary(progress: Progress, peak: float) -> str:
     """What a run came to, in one line."""
     workload = progress.workload
     failed = f", failed: {failures(progress.failures)}" if progress.failures else ""
-    trials = f"{progress.done} trials in {units.clock(progress.elapsed)}"
+    trials = f"{units.count(progress.done, 'trial')} in {units.clock(progress.elapsed)}"
     return f"{workload.kernel.name} {workload.kernel.direction}: {trials}, {best(progress, peak)}{failed}"
 
 
 def best(progress: Progress, peak: float) -> str:
     """The fastest so far."""
-    if not progress.gflops:
+    if math.isinf(progress.best):
         return "nothing measured yet"
+    if not progress.gflops:  # a kernel that only moves data
+        return units.duration(progress.best)
     share = units.percent(progress.gflops * 1e9 / peak)
     return f"{units.digits(progress.gflops)} GFLOP/s, {share} of peak, {units.duration(progress.best)}"
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH_OF_FILES = 160
+_WIDTH_OF_FILES = 320
 
 
 def console(*, stderr: bool = False) -> Console:

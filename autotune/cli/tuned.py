@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune import settings
-from autotune.autodiff import derive
 from autotune.cli import units
 from autotune.database.workload_key import WorkloadKey
+from autotune.errors import AutotuneError
 from autotune.lang import Kernel
 from autotune.machine import Machine, peaks
 from autotune.runtime import TunedKernel
@@ -118,8 +118,8 @@ def look_up(database: "Database", workload: Workload, machine: Machine) -> Tuned
 
 def look_up_all(database: "Database", kernel: TunedKernel, machine: Machine) -> Iterator[Tuned]:
     """What is known of a kernel on this machine, by direction; other kernels of the same name are left out."""
-    for direction in kernel.directions:
-        definition = derive(kernel.definition, direction)
+    for direction in _directions(database, kernel):
+        definition = kernel.dispatch(direction).kernel
         counted = database.summaries(kernel=definition.name, direction=direction)
         keys = database.workloads(kernel=definition.name, direction=direction)
         workloads = [workload for key in keys if (workload := _workload(definition, key)) is not None]
@@ -127,6 +127,22 @@ def look_up_all(database: "Database", kernel: TunedKernel, machine: Machine) -> 
             tuned = _tuned(database, workload, machine, counted)
             if tuned.counts or tuned.winner:
                 yield tuned
+
+
+def _directions(database: "Database", kernel: TunedKernel) -> tuple[str, ...]:
+    """Those of the kernel, and any other that was tuned by its name, such as "jacobian:s"."""
+    keys = database.workloads(kernel=kernel.definition.name)
+    found = dict.fromkeys([*kernel.directions, *sorted({WorkloadKey.parse(key).direction for key in keys})])
+    return tuple(direction for direction in found if _exists(kernel, direction))
+
+
+def _exists(kernel: TunedKernel, direction: str) -> bool:
+    """Whether the kernel has a direction, which may be that of another kernel with the same name and other inputs."""
+    try:
+        kernel.dispatch(direction)
+    except AutotuneError:
+        return False
+    return True
 
 
 def _workload(definition: Kernel, key: str) -> Workload | None:

@@ -42,6 +42,11 @@ def gain(ratio: float, low: float, high: float) -> str:
     return f"{ratio:.2f}x ({low:.2f} to {high:.2f})"
 
 
+def count(number: int, thing: str) -> str:
+    """A number of things: "1 trial", "24 trials"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def digits(number: float) -> str:
     """Three significant digits, without an exponent."""
     if number >= 100:

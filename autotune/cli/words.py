@@ -1,7 +1,8 @@
 """What the words of a command mean: sizes, directions, durations, lists. Raises UsageError that quotes the word."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from autotune.errors import UsageError
 
@@ -23,6 +24,21 @@ def shapes(text: str) -> dict[str, int | tuple[int, ...]]:
             raise UsageError(message)
         sizes = tuple(_extent(name, word) for word in value.split("x"))
         found[name] = sizes if "x" in value else sizes[0]
+    return found
+
+
+def options(texts: Sequence[str] | None) -> dict[str, int | float | bool]:
+    """Options by name, "stride=2,causal=true", given once or several times."""
+    found: dict[str, int | float | bool] = {}
+    for part in (part for text in texts or () for part in _parts(text, "--option")):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not _NAME.fullmatch(name):
+            message = f"--option takes name=value pairs such as stride=2,causal=true, not {part!r}"
+            raise UsageError(message)
+        if name in found:
+            message = f"--option gives {name} twice"
+            raise UsageError(message)
+        found[name] = _option(name, value)
     return found
 
 
@@ -75,6 +91,16 @@ def _parts(text: str, option: str) -> list[str]:
         message = f"{option} has an empty part: {text!r}"
         raise UsageError(message)
     return parts
+
+
+def _option(name: str, word: str) -> int | float | bool:
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(word)
+    message = f"--option: the value of {name} must be a number, true or false, not {word!r}"
+    raise UsageError(message)
 
 
 def _extent(name: str, word: str) -> int:

@@ -46,14 +46,14 @@ class Names:
     def variable(self, read: Read) -> str:
         """The tensor's name; with its axes where the stage reads the tensor in several ways."""
         several = sum(other.tensor == read.tensor for other in self.reads) > 1
-        return "_".join((read.tensor, *(axis.name for axis in read.indices))) if several else read.tensor
+        return "_".join((read.tensor, *(axis.name for axis in read.axes))) if several else read.tensor
 
     def stride(self, read: Read, axis: Axis) -> str:
         """How far a step along `axis` moves in `read`, in elements.
 
         "0" without the axis, "1" along the result's last.
         """
-        if axis not in read.indices:
+        if axis not in read.axes:
             return "0"
         if read == self.stage.total and axis == self.stage.axes[-1]:
             return "1"
@@ -61,15 +61,15 @@ class Names:
 
     def offset(self, read: Read, at: dict[Axis, str]) -> str:
         """Offset in `read` of the element at these indices; axes not in `at` count as 0."""
-        return total([scaled(at[axis], self.stride(read, axis)) for axis in read.indices if axis in at])
+        return total([scaled(at[axis], self.stride(read, axis)) for axis in read.axes if axis in at])
 
     def declare(self, lines: Lines) -> None:
         """Extents of all axes, then strides of all reads."""
         for axis in self.stage.all_axes:
-            source = next(read for read in self.reads if axis in read.indices)
+            source = next(read for read in self.reads if axis in read.axes)
             lines.add(f"{axis.name}_size = {array(source.tensor)}.shape[{source.indices.index(axis)}]")
         for read in self.reads:
-            for dimension, axis in enumerate(read.indices):
+            for dimension, axis in enumerate(read.axes):
                 name = self.stride(read, axis)
                 if name != "1":
                     lines.add(f"{name} = {array(read.tensor)}.strides[{dimension}] // ITEMSIZE")

@@ -32,6 +32,17 @@ SCALAR_FORMS = {
     "equal": "REAL({} == {})",
     "greater_equal": "REAL({} >= {})",
     "where": "({1} if {0} != 0 else {2})",
+    "where_true": "({1} if {0} else {2})",  # of a condition that is a truth value
+    "stop_gradient": "{}",
+}
+# The same for whole numbers, where the result is one.
+INTEGER_FORMS = {
+    "add": "({} + {})",
+    "sub": "({} - {})",
+    "mul": "({} * {})",
+    "neg": "(-{})",
+    "maximum": "max({}, {})",
+    "minimum": "min({}, {})",
     "stop_gradient": "{}",
 }
 
@@ -90,3 +101,13 @@ def scaled(factor: str, stride: str) -> str:
     if stride == "0" or factor == "0":
         return "0"
     return factor if stride == "1" else f"{factor} * {stride}" if factor.isidentifier() else f"({factor}) * {stride}"
+
+
+def unwrapped(text: str) -> str:
+    """`text` without parentheses around all of it."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and position < len(text) - 1:
+            return text
+    return text[1:-1] if text.startswith("(") else text

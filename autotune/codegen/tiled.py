@@ -9,8 +9,8 @@ from autotune.codegen.names import Names
 from autotune.codegen.simd import CACHE_LINE
 from autotune.codegen.text import Lines, scalar, scaled
 from autotune.lang import Axis, Read
-from autotune.schedule import Kind, Loop, LoopNest
-from autotune.templates import Contraction, Scheduled
+from autotune.schedule import Kind, Loop, LoopNest, Stage
+from autotune.templates import Contraction
 from autotune.templates.contraction import fused_groups
 
 Side = Literal["left", "right"]
@@ -20,25 +20,17 @@ Side = Literal["left", "right"]
 class Tiled:
     """A tiled stage and the numbers its nest decides."""
 
-    scheduled: Scheduled
+    stage: Stage
+    contraction: Contraction
+    nest: LoopNest
     unroll: int
     label: str = ""
     """Ends the names of this stage's intrinsics, where a module has several stages."""
 
-    @property
-    def nest(self) -> LoopNest:
-        """The loop nest."""
-        return self.scheduled.nest
-
-    @property
-    def contraction(self) -> Contraction:
-        """The normal form."""
-        return self.scheduled.contraction
-
     @cached_property
     def names(self) -> Names:
         """Names of the stage."""
-        return Names(self.scheduled.stage)
+        return Names(self.stage)
 
     @property
     def column(self) -> Axis:
@@ -128,11 +120,11 @@ class Tiled:
 
 def unit_strides(tiled: Tiled) -> dict[str, int]:
     """Tensors whose dimension of that number must have stride 1: what vectors read without packing, and the result."""
-    stage = tiled.scheduled.stage
+    stage = tiled.stage
     required = {stage.name: len(stage.axes) - 1}
     if tiled.contraction.right and not tiled.packed("right"):
         (read,) = tiled.contraction.right
-        required[read.tensor] = read.indices.index(tiled.column)
+        required[read.tensor] = read.axes.index(tiled.column)
     return required
 
 
@@ -162,11 +154,11 @@ def write_tiled(lines: Lines, tiled: Tiled) -> None:
 def _fuse(lines: Lines, tiled: Tiled) -> None:
     """Run neighbouring axes as one where every array is dense in them."""
     names = tiled.names
-    for outer, inner, between in fused_groups(tiled.scheduled.stage, tiled.contraction):
+    for outer, inner, between in fused_groups(tiled.stage, tiled.contraction):
         dense = [
             f"{names.stride(read, outer)} == {scaled(f'{inner.name}_size', names.stride(read, inner))}"
             for read in names.reads
-            if outer in read.indices
+            if outer in read.axes
         ]
         alone = [f"{axis.name}_size == 1" for axis in between]
         with lines.block(f"if {' and '.join([*alone, *dense])}:  # {outer} and {inner} as one axis"):
@@ -294,7 +286,7 @@ def _operand(tiled: Tiled, side: Side) -> _Operand:
 def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
     """Hold a tile of the output in registers while the depth runs; then write or add it."""
     names, row, column, depth = tiled.names, tiled.row, tiled.column, tiled.depth
-    out = tiled.scheduled.stage.total
+    out = tiled.stage.total
     left, right = _operand(tiled, "left"), _operand(tiled, "right")
     at = {column: f"{column.name}_block + {column.name}_tile"}
     if row:
@@ -323,7 +315,7 @@ def _micro_kernel(lines: Lines, tiled: Tiled) -> None:
         _write_tile(lines, tiled, "store", out_step)
     with lines.block("else:"):
         _write_tile(lines, tiled, "add", out_step)
-    if tiled.scheduled.stage.has_epilogue:
+    if tiled.stage.has_epilogue:
         ends = [f"{axis.name}_index == {axis.name}_size - 1" for axis in outer_depth]
         last = " and ".join([f"{depth.name}_block + {depth.name}_length == {depth.name}_size", *ends])
         with lines.block(f"if {last}:"):
@@ -392,7 +384,7 @@ def _times(count: int, step: str) -> str:
 
 def _epilogue(lines: Lines, tiled: Tiled, at: dict[Axis, str], out_step: str) -> None:
     """What is done to the sum, while the tile is still in L1."""
-    names, stage = tiled.names, tiled.scheduled.stage
+    names, stage = tiled.names, tiled.stage
     inside = {tiled.column: f"{at[tiled.column]} + j"}
     if tiled.row:
         inside[tiled.row] = f"{at[tiled.row]} + i"

@@ -10,20 +10,28 @@ For example, the matrix product::
     kernel = define(matmul)
 """
 
+from autotune.lang.affine import Affine
 from autotune.lang.axes import Axis, axis
-from autotune.lang.define import Scalar, Tensor, axes, define, output
-from autotune.lang.expressions import Apply, Constant, Expr, Extent, Parameter, Read, Reduce
+from autotune.lang.constructs import Carry, Linearized, Reindex, Scan, Scatter
+from autotune.lang.custom import custom_gradient
+from autotune.lang.define import Integers, Scalar, Tensor, axes, define, let, output
+from autotune.lang.expressions import Apply, Constant, Expr, Extent, Index, Parameter, Position, Read, Reduce
 from autotune.lang.functions import FUNCTIONS, Function
 from autotune.lang.kernel import FORWARD, Kernel
 from autotune.lang.operations import (
     abs,  # noqa: A004  # at.abs, as in NumPy and JAX
+    argmax,
+    argmin,
     cos,
     equal,
     erf,
     exp,
+    extent,
+    first,
     floor,
     greater,
     greater_equal,
+    last,
     less,
     less_equal,
     log,
@@ -37,6 +45,7 @@ from autotune.lang.operations import (
     prod,
     relu,
     rsqrt,
+    scan,
     sigmoid,
     sign,
     sin,
@@ -51,34 +60,50 @@ from autotune.lang.specs import Output, ScalarSpec, TensorSpec
 __all__ = [
     "FORWARD",
     "FUNCTIONS",
+    "Affine",
     "Apply",
     "Axis",
+    "Carry",
     "Constant",
     "Expr",
     "Extent",
     "Function",
+    "Index",
+    "Integers",
     "Kernel",
+    "Linearized",
     "Output",
     "Parameter",
+    "Position",
     "Read",
     "Reduce",
+    "Reindex",
     "Scalar",
     "ScalarSpec",
+    "Scan",
+    "Scatter",
     "Tensor",
     "TensorSpec",
     "abs",
+    "argmax",
+    "argmin",
     "axes",
     "axis",
     "cos",
+    "custom_gradient",
     "define",
     "equal",
     "erf",
     "exp",
+    "extent",
+    "first",
     "floor",
     "greater",
     "greater_equal",
+    "last",
     "less",
     "less_equal",
+    "let",
     "log",
     "max",
     "maximum",
@@ -91,6 +116,7 @@ __all__ = [
     "prod",
     "relu",
     "rsqrt",
+    "scan",
     "sigmoid",
     "sign",
     "sin",

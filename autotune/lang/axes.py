@@ -2,10 +2,14 @@
 
 import keyword
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from autotune.errors import DefinitionError
+from autotune.lang.arithmetic import Arithmetic, Operand
+
+if TYPE_CHECKING:
+    from autotune.lang.expressions import Expr
 
 _NUMBERS = ("inf", "nan")  # how constants are printed
 
@@ -18,11 +22,15 @@ def check_name(kind: str, name: object) -> None:
 
 
 @dataclass(frozen=True)
-class Axis:
-    """An index called `name` that ranges over 0, …, extent - 1, `extent` being the name of a dimension ("m")."""
+class Axis(Arithmetic):
+    """An index called `name` that ranges over 0, …, extent - 1, `extent` being the name of a dimension ("m").
+
+    `size` is the number of elements where no input has the dimension: an expression of the extents of those that do.
+    """
 
     name: str
     extent: str
+    size: "Expr | None" = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name("an axis", self.name)
@@ -31,32 +39,40 @@ class Axis:
     def __str__(self) -> str:
         return self.name
 
-    def _refuse(self, _other: object = None) -> NoReturn:
-        message = (
-            f"arithmetic on axis {self.name}: affine accesses such as x[{self.name} + 1] are not supported yet; "
-            f"index tensors with plain axes"
-        )
-        raise DefinitionError(message)
+    def as_expr(self) -> "Expr":
+        """The index as a value: 0, …, extent - 1."""
+        from autotune.lang.expressions import Position  # which is built on axes
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
+        return Position(self)
 
 
-def axis(name: str, extent: str) -> Axis:
-    """A fresh axis over the dimension called `extent`, for a second index over it: `axis("j", "n")`."""
-    return Axis(name, extent)
+def axis(name: str, extent: "str | Operand") -> Axis:
+    """A fresh axis over the dimension called `extent`, for a second index over it: `axis("j", "n")`.
+
+    Where no input has the dimension, `extent` says how many elements it has, in whole-numbered arithmetic of other
+    extents, and the dimension is called like the axis: `axis("p", extent(h) - extent(r) + 1)`.
+    """
+    if isinstance(extent, str):
+        return Axis(name, extent)
+    from autotune.lang.sizes import as_size
+
+    return Axis(name, name, as_size(name, extent))
 
 
-def own_axes(extents: Sequence[str], reserved: Mapping[str, str]) -> tuple[Axis, ...]:
+def own_axes(
+    extents: Sequence[str], reserved: Mapping[str, str], sizes: "Mapping[str, Expr] | None" = None
+) -> tuple[Axis, ...]:
     """One axis per dimension, named after its extent; a repeated extent gives n, n_2, …
 
-    `reserved` maps names to the only extent that an axis of that name may range over.
+    `reserved` maps names to the only extent that an axis of that name may range over, `sizes` extents to their sizes
+    where they have one.
     """
     names: list[str] = []
     for extent in extents:
         others = {name for name, owner in reserved.items() if owner != extent}
         names.append(fresh_name(extent, {*names, *others}))
-    return tuple(map(Axis, names, extents))
+    known = sizes or {}
+    return tuple(Axis(name, extent, known.get(extent)) for name, extent in zip(names, extents, strict=True))
 
 
 def fresh_name(stem: str, taken: Collection[str]) -> str:

@@ -8,258 +8,295 @@ with machine epsilon ε, in any order of summation, is off by at most
 For a sum of products of inputs this is gate G4 of KERNELS.md: M is the same sum over absolute values and w = √k for k
 terms, the growth of rounding errors that are independent of each other (Higham and Mary, A new approach to
 probabilistic rounding error analysis, SIAM J. Sci. Comput. 41(5), 2019). The rest is running error analysis (Higham,
-Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.3) with two rules:
+Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.3) with these rules:
 
 * Roundings. A sum multiplies the terms of what it sums by its own number of terms, and a product those of its
-  factors, since a schedule may flatten nested sums into one. A function that is not linear cannot be flattened
-  through: what was gathered below it is added to what gathers above it.
+  factors, since a schedule may flatten nested sums into one; a scatter does so by the number of terms that meet. A
+  function that is not linear cannot be flattened through: what was gathered below it is added to what gathers above.
 * Magnitudes. f(x) has M = |f(x)| + L·M(x), where L bounds |f'| between x - E and x + E (mean value theorem). A function
-  that jumps there has M large enough to allow for the jump.
+  that jumps there has M large enough to allow for the jump, and so has what is read or scattered where the index may.
+* Recurrences. Where the steps of a scan are smooth, errors are carried on by their derivatives, so that a state that
+  decays forgets them; elsewhere the rules are applied step by step (`autotune.lang.recurrence`).
 
-Reads count as exact, and constants that are; so the arguments must be representable in the type in question.
+Inputs count as exact, and constants that are; so the arguments must be representable in the type in question.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from math import frexp, pi, prod, sqrt
-from types import MappingProxyType
-from typing import TypeAlias
+from collections.abc import Sequence
+from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from autotune.lang.evaluation import Arguments, NamedArray, Values, align, contract, reduced, values
-from autotune.lang.expressions import Apply, Constant, Expr, Read, Reduce
+from autotune.lang.accesses import Space, landed, scatter
+from autotune.lang.arrays import NamedArray, align, contract, real, reduced
+from autotune.lang.axes import Axis, unite
+from autotune.lang.constructs import Reindex, Scan, Scatter
+from autotune.lang.evaluation import Arguments, Values, evaluated, reindexed, values
+from autotune.lang.expressions import Apply, Constant, Expr, Extent, Index, Parameter, Position, Read, Reduce, axes_of
 from autotune.lang.functions import Array
 from autotune.lang.graph import subexpressions
-from autotune.lang.traverse import factors, summands
+from autotune.lang.indexing import is_integer
+from autotune.lang.magnitudes import JUMPS, MAGNITUDES, UNROUNDED, Jump, Operand, contends
+from autotune.lang.precision import Precision, Roundings, bound, of_product, worst
+from autotune.lang.recurrence import recurrence
+from autotune.lang.traverse import factors
 
-
-@dataclass(frozen=True)
-class Precision:
-    """A floating-point type: machine epsilon and smallest normal number; both 0 for exact arithmetic."""
-
-    epsilon: float = 0.0
-    smallest: float = 0.0
-
-    @staticmethod
-    def of(dtype: DTypeLike) -> "Precision":
-        """That of a NumPy dtype."""
-        limits = np.finfo(dtype)
-        return Precision(float(limits.eps), float(limits.smallest_normal))
-
-    def represents(self, value: float) -> bool:
-        """Whether `value` has few enough digits to be in the type."""
-        return self.epsilon == 0.0 or (2.0 * frexp(value)[0] / self.epsilon).is_integer()
-
-
-@dataclass(frozen=True)
-class Roundings:
-    """How many roundings a value has gathered: √terms in sums, and `below` the last function that is not linear."""
-
-    terms: int = 1
-    below: float = 0.0
-
-    @property
-    def number(self) -> float:
-        """The w of the bound."""
-        return sqrt(self.terms) + self.below
-
-
-@dataclass(frozen=True)
-class Operand:
-    """What a rule may know of an operand: arrays of its value, magnitude and error bound, broadcast over the result."""
-
-    value: Array
-    magnitude: Array
-    error: Array
-
-    @property
-    def lower(self) -> Array:
-        """The least |x| can be within the error."""
-        return np.maximum(np.abs(self.value) - self.error, 0.0)
-
-    @property
-    def upper(self) -> Array:
-        """The most |x| can be within the error."""
-        return np.abs(self.value) + self.error
-
-
-Rule: TypeAlias = Callable[..., Array]
-
-# The magnitude of y = f(u, …), a rule a line.
-MAGNITUDES: Mapping[str, Rule] = MappingProxyType(
-    {
-        "add": lambda _, u, v: u.magnitude + v.magnitude,
-        "sub": lambda _, u, v: u.magnitude + v.magnitude,
-        "mul": lambda _, u, v: u.magnitude * v.magnitude,
-        "div": lambda _, u, v: u.magnitude * v.magnitude / v.lower**2,
-        "neg": lambda _, u: u.magnitude,
-        "pow": lambda y, u, p: np.abs(y) + _scaled(np.abs(p.value) * _steepest(u, p.value - 1), u),
-        "maximum": lambda _, u, v: np.maximum(u.magnitude, v.magnitude),
-        "minimum": lambda _, u, v: np.maximum(u.magnitude, v.magnitude),
-        "exp": lambda y, u: y + _scaled(np.exp(u.value + u.error), u),
-        "log": lambda y, u: np.abs(y) + _scaled(1 / u.lower, u),
-        "sqrt": lambda y, u: y + _scaled(0.5 / np.sqrt(u.lower), u),
-        "rsqrt": lambda y, u: y + _scaled(0.5 * u.lower**-1.5, u),
-        "tanh": lambda y, u: np.abs(y) + _scaled(1 / np.cosh(u.lower) ** 2, u),
-        "sigmoid": lambda y, u: y + _scaled(0.25 / np.cosh(u.lower / 2) ** 2, u),
-        "erf": lambda y, u: np.abs(y) + _scaled(2 / sqrt(pi) * np.exp(-(u.lower**2)), u),
-        "sin": lambda y, u: np.abs(y) + u.magnitude,
-        "cos": lambda y, u: np.abs(y) + u.magnitude,
-        "abs": lambda _, u: u.magnitude,
-        "relu": lambda _, u: u.magnitude,
-        "stop_gradient": lambda _, u: u.magnitude,
-    }
-)
-
-
-@dataclass(frozen=True)
-class Jump:
-    """A function that jumps by `size` where the `distance` of its operands' values is 0."""
-
-    size: float
-    distance: Callable[..., Array]
-
-
-JUMPS: Mapping[str, Jump] = MappingProxyType(
-    {
-        "sign": Jump(2.0, lambda u: u),
-        "greater": Jump(1.0, np.subtract),
-        "equal": Jump(1.0, np.subtract),
-        "greater_equal": Jump(1.0, np.subtract),
-        "floor": Jump(1.0, lambda u: u - np.rint(u)),
-    }
-)
+Mask = NDArray[np.bool_]
+_EXTREMES = ("max", "min", "first_max", "first_min")
 
 
 def magnitudes(expr: Expr, arguments: Arguments, precision: Precision) -> tuple[Array, Roundings]:
     """The magnitude of `expr` over its free axes, and its roundings, where computed in `precision`."""
-    known = _Bounds(arguments, precision, values(expr, arguments))
+    known = Conditions(arguments, precision, values(expr, arguments), arguments.space)
     with np.errstate(all="ignore"):
-        for node in subexpressions(expr, summands):
+        for node in subexpressions(expr, evaluated):
             known.add(node)
     return known.magnitudes[expr], known.roundings[expr]
 
 
-class _Bounds:
-    """Magnitudes and roundings of the nodes met so far, operands before the nodes that use them."""
+class Conditions:
+    """Magnitudes and roundings of the nodes met so far, operands before the nodes that use them.
 
-    def __init__(self, arguments: Arguments, precision: Precision, known: Values) -> None:
+    `exact` says of each element whether it is computed without error.
+    """
+
+    def __init__(self, arguments: Arguments, precision: Precision, known: Values, space: Space) -> None:
         self.arguments = arguments
         self.precision = precision
         self.values = known
-        self.magnitudes: Values = {}
+        self.space = space
+        self.magnitudes: dict[Expr, Array] = {}
         self.roundings: dict[Expr, Roundings] = {}
+        self.exact: dict[Expr, Mask] = {}
 
     def add(self, node: Expr) -> None:
         """Take in a node whose operands are known."""
-        self.roundings[node] = _roundings(node, self.roundings, self.arguments)
-        magnitude = self._magnitude(node)
+        if isinstance(node, Scan):
+            if node not in self.magnitudes:
+                for which, found in enumerate(recurrence(node, self)):
+                    self.put(node.result(which), *found)
+        else:
+            magnitude, exact = self._magnitude(node)
+            self.put(node, magnitude, exact, self._roundings(node))
+
+    def within(self, space: Space, known: Values) -> "Conditions":
+        """Of the same computation, nothing yet, in a space with more axes fixed."""
+        return Conditions(self.arguments, self.precision, known, space)
+
+    def over(self, arguments: Arguments, known: Values) -> "Conditions":
+        """In the same precision, nothing yet, of a computation on other arguments."""
+        return Conditions(arguments, self.precision, known, arguments.space)
+
+    def put(self, node: Expr, magnitude: Array, exact: Mask, roundings: Roundings) -> None:
+        """Take in what is known of a node."""
+        shape = self.space.shape(self.space.free(node.axes))
         # Nothing that is computed is more accurate than the spacing of the smallest numbers.
-        self.magnitudes[node] = magnitude if self._exact(node) else np.maximum(magnitude, self.precision.smallest)
+        floored = np.where(exact, magnitude, np.maximum(magnitude, self.precision.smallest))
+        self.magnitudes[node] = np.broadcast_to(floored, shape)
+        self.exact[node] = np.broadcast_to(exact, shape)
+        self.roundings[node] = roundings
 
-    def _exact(self, node: Expr) -> bool:
-        match node:
-            case Constant(value):
-                return self.precision.represents(value)
-            case _:
-                return isinstance(node, Read)
+    def error(self, node: Expr) -> Array:
+        """The error bound of a node, 0 where it is exact or infinite."""
+        certain = self.exact[node] | np.isinf(self.values[node])
+        return np.where(certain, 0.0, bound(self.magnitudes[node], self.roundings[node], self.precision))
 
-    def _magnitude(self, node: Expr) -> Array:
+    def _magnitude(self, node: Expr) -> tuple[Array, Mask]:
+        """The magnitude of a node, and where it is exact."""
+        value = np.abs(real(self.values[node]))
         match node:
-            case Apply("equal", (body, Reduce("max" | "min", reduced_body, over) as extreme)) if body == reduced_body:
-                value, operands = self.values[node], (self._operand(body, node), self._operand(extreme, node))
-                return self._extreme(value, *operands, tuple(node.axes.index(axis) for axis in over))
-            case Apply(function, operands):
-                return self._rule(function)(self.values[node], *(self._operand(operand, node) for operand in operands))
+            case Constant(number):
+                return value, np.asarray(self.precision.represents(number))
+            case Parameter():
+                return value, np.asarray(True)
+            case Position() | Extent():
+                return value, self._representable(value)
+            case Read(tensor, indices, pad, integer):
+                return self._read(node, value, indices, self.arguments.arrays[tensor], pad, whole=integer)
+            case Apply():
+                return self._applied(node, value)
             case Reduce("sum", body, _):
-                parts = [NamedArray(part.axes, self.magnitudes[part]) for part in factors(body)]
-                return contract(parts, node.axes, self.arguments.extents)
+                parts = [self._magnitudes(part) for part in factors(body)]
+                return contract(parts, self._free(node), self.space.sizes(body.axes)), np.asarray(False)
+            case Reduce("argmax" | "argmin", body, over):
+                return self._position(node, value, body, over)
             case Reduce(reduction, body, over):
-                # The largest and the smallest are no further off than the element that is furthest off.
-                kind = "prod" if reduction == "prod" else "max"
-                found = reduced(kind, NamedArray(body.axes, self.magnitudes[body]), over)
-                return np.maximum(found, np.abs(self.values[node]))
+                if reduction == "prod":
+                    return np.maximum(reduced("prod", self._magnitudes(body), over), value), np.asarray(False)
+                # The largest and the smallest are no further off than the one furthest off that may be chosen.
+                sizes = np.where(self._contenders(reduction, body, over), self.magnitudes[body], 0.0)
+                found = reduced("max", NamedArray(self._free(body), sizes), over)
+                return np.maximum(found, value), self._all(body, over)
+            case Reindex():
+                return self._reindexed(node)
+            case Scatter():
+                return self._scattered(node), np.asarray(False)
             case _:
-                return np.abs(self.values[node])
+                message = f"no error bound of {type(node).__name__} nodes"
+                raise NotImplementedError(message)
+
+    def _representable(self, value: Array) -> Mask:
+        # Whole numbers up to here are in the type.
+        return np.asarray(self.precision.epsilon == 0.0) | (value <= 2.0 / (self.precision.epsilon or 1.0))
+
+    def _free(self, node: Expr) -> tuple[Axis, ...]:
+        return self.space.free(node.axes)
+
+    def _magnitudes(self, node: Expr) -> NamedArray:
+        return NamedArray(self._free(node), self.magnitudes[node])
+
+    def _all(self, body: Expr, over: Sequence[Axis]) -> Mask:
+        axes = self._free(body)
+        return np.asarray(self.exact[body].all(axis=tuple(axes.index(axis) for axis in over)))
+
+    # Pointwise functions
+
+    def _applied(self, node: Apply, value: Array) -> tuple[Array, Mask]:
+        operands = [self._operand(operand, node) for operand in node.operands]
+        exact = np.logical_and.reduce(np.broadcast_arrays(*(operand.exact for operand in operands)))
+        match node:
+            case Apply("equal", (body, Reduce(reduction, reduced_body, over))) if (
+                body == reduced_body and reduction in _EXTREMES
+            ):
+                compared, extreme = operands
+                uncertain = self._contested(compared, extreme, tuple(self._free(node).index(axis) for axis in over))
+                return value + self._allowing(1.0, uncertain), ~uncertain
+            case Apply("where"):
+                return self._choice(*operands)
+            case Apply(function) if function in JUMPS:
+                uncertain = self._jumping(JUMPS[function], *operands)
+                return value + self._allowing(JUMPS[function].size, uncertain), ~uncertain
+            case Apply(function):
+                found = MAGNITUDES[function](real(self.values[node]), *operands)
+                kept = function in UNROUNDED or (exact.any() and is_integer(node))
+                return found, exact & kept
 
     def _operand(self, operand: Expr, node: Expr) -> Operand:
-        value, magnitude = (
-            align(NamedArray(operand.axes, known[operand]), node.axes) for known in (self.values, self.magnitudes)
-        )
-        roundings = self.roundings[operand]
-        error = np.zeros_like(value) if self._exact(operand) else bound(magnitude, roundings, self.precision)
-        return Operand(value, magnitude, error)
+        known = (real(self.values[operand]), self.magnitudes[operand], self.error(operand), self.exact[operand])
+        own, axes = self._free(operand), self._free(node)
+        return Operand(*(align(NamedArray(own, array), axes) for array in known))
 
-    def _rule(self, function: str) -> Rule:
-        if function in JUMPS:
-            return partial(self._jump, JUMPS[function])
-        return self._choice if function == "where" else MAGNITUDES[function]
-
-    def _jump(self, jump: Jump, value: Array, *operands: Operand) -> Array:
+    def _jumping(self, jump: Jump, *operands: Operand) -> Mask:
         distance = np.abs(jump.distance(*(operand.value for operand in operands)))
         reach = np.asarray(sum(operand.error for operand in operands))
-        return np.abs(value) + self._allowing(jump.size, (reach > 0) & (distance <= reach))
+        return np.asarray((reach > 0) & (distance <= reach))
 
-    def _extreme(self, value: Array, body: Operand, extreme: Operand, over: tuple[int, ...]) -> Array:
+    def _contested(self, body: Operand, extreme: Operand, over: tuple[int, ...]) -> Mask:
         # The largest is one of the values that were computed, so it is certain which, unless another comes near it.
         near = np.abs(body.value - extreme.value) <= body.error + extreme.error
-        contested = near & (near.sum(axis=over, keepdims=True) > 1) & (body.error > 0)
-        return np.abs(value) + self._allowing(1.0, contested)
+        return np.asarray(near & (near.sum(axis=over, keepdims=True) > 1) & (body.error > 0))
 
-    def _choice(self, _: Array, condition: Operand, x: Operand, y: Operand) -> Array:
-        # A comparison that comes out 0 whatever is rounded has the smallest magnitude there is.
-        uncertain = (condition.magnitude > self.precision.smallest) & (condition.lower == 0)
-        taken = np.where(condition.value != 0, x.magnitude, y.magnitude)
-        either = np.maximum(x.magnitude, y.magnitude)
-        return np.where(uncertain, either + self._allowing(np.abs(x.value - y.value), uncertain), taken)
+    def _choice(self, condition: Operand, x: Operand, y: Operand) -> tuple[Array, Mask]:
+        uncertain = ~condition.exact & (condition.lower == 0)
+        first = condition.value != 0
+        taken = np.where(first, x.magnitude, y.magnitude)
+        either = np.maximum(x.magnitude, y.magnitude) + self._allowing(np.abs(x.value - y.value), uncertain)
+        return np.where(uncertain, either, taken), ~uncertain & np.where(first, x.exact, y.exact)
 
-    def _allowing(self, size: Array | float, uncertain: NDArray[np.bool_]) -> Array:
+    def _allowing(self, size: Array | float, uncertain: Mask) -> Array:
         """What a magnitude must have added for the error bound to allow for a jump of `size` where it is uncertain."""
         least = bound(np.ones(()), Roundings(), self.precision)
         return np.where(uncertain, size / least, 0.0)
 
+    # Indices
 
-def bound(magnitude: Array, roundings: Roundings, precision: Precision) -> Array:
-    """The E of the bound."""
-    return np.asarray(4.0 * precision.epsilon * (roundings.number + 4.0) * magnitude)
+    def _doubtful(self, indices: Sequence[Index], axes: Sequence[Axis]) -> Mask:
+        """Where an index that is computed at run time may come out as another."""
+        doubtful: Mask = np.zeros((), np.bool_)
+        for index in indices:
+            if isinstance(index, Expr):
+                error = align(NamedArray(self._free(index), self.error(index)), tuple(axes))
+                doubtful = doubtful | ~(error < 0.5)
+        return doubtful
+
+    def _read(
+        self, node: Read, value: Array, indices: Sequence[Index], array: Array, pad: float | None, *, whole: bool
+    ) -> tuple[Array, Mask]:
+        doubtful = self._doubtful(indices, self._free(node))
+        exact = ~doubtful & (pad is None or self.precision.represents(pad))
+        if whole:
+            exact = exact & self._representable(value)
+        return value + self._allowing(_spread(array, pad), doubtful), exact
+
+    def _reindexed(self, node: Reindex) -> tuple[Array, Mask]:
+        body = node.body
+        pad = None if node.pad is None else abs(node.pad)
+        magnitude = reindexed(node, self.magnitudes[body], self.values, self.space, pad)
+        sure = None if node.pad is None else float(self.precision.represents(node.pad))
+        exact = reindexed(node, self.exact[body].astype(np.float64), self.values, self.space, sure) > 0
+        doubtful = self._doubtful(node.indices, self._free(node))
+        return magnitude + self._allowing(_spread(self.values[body], node.pad), doubtful), exact & ~doubtful
+
+    def _scattered(self, node: Scatter) -> Array:
+        parts = [self._magnitudes(part) for part in factors(node.body)]
+        found = scatter(node, parts, self.space, self.values)
+        left = self.space.free(unite([node.body.axes, axes_of(node.indices)]))
+        doubtful = self._doubtful(node.indices, left)
+        if not doubtful.any():
+            return found
+        # What may be added elsewhere may be added, or be missing, anywhere.
+        kept = tuple(axis for axis in left if axis not in node.over)
+        spread = np.broadcast_to(doubtful, self.space.shape(left)).astype(np.float64)
+        anywhere = contract([*parts, NamedArray(left, spread)], kept, self.space.sizes(left))
+        return found + self._allowing(align(NamedArray(kept, anywhere), self._free(node)), np.ones((), np.bool_))
+
+    def _contenders(self, reduction: str, body: Expr, over: Sequence[Axis]) -> Mask:
+        """Which elements of the body of an extreme may come out as it."""
+        axes = self._free(body)
+        values, error = real(self.values[body]), self.error(body)
+        where = tuple(axes.index(axis) for axis in over)
+        kind = "max" if reduction.endswith("max") else "min"
+        kept = tuple(axis for axis in axes if axis not in over)
+        extreme = align(NamedArray(kept, reduced(kind, NamedArray(axes, values), tuple(over))), axes)
+        its_error = np.max(np.where(values == extreme, error, 0.0), axis=where, keepdims=True, initial=0.0)
+        return contends(values, error, extreme, its_error)
+
+    def _position(self, node: Reduce, value: Array, body: Expr, over: Sequence[Axis]) -> tuple[Array, Mask]:
+        axes = self._free(body)
+        where = tuple(axes.index(axis) for axis in over)
+        near = self._contenders(node.reduction, body, over)
+        contested = near & (near.sum(axis=where, keepdims=True) > 1) & (self.error(body) > 0)
+        positions = np.zeros((), np.int64)
+        for axis in over:
+            own = align(NamedArray((axis,), self.space.positions(axis)), axes)
+            positions = positions * self.space.extents[axis.extent] + own
+        away = np.abs(positions - align(NamedArray(self._free(node), self.values[node]), axes))
+        furthest = np.asarray(np.max(np.where(contested, away, 0), axis=where, initial=0))
+        uncertain = furthest > 0
+        return value + self._allowing(furthest, uncertain), ~uncertain
+
+    # Roundings
+
+    def _roundings(self, node: Expr) -> Roundings:
+        known = self.roundings
+        match node:
+            case Reduce("sum", body, over):
+                length = prod(self.space.shape(over))
+                return of_product([known[part] for part in factors(body)]).of_sum(length)
+            case Scatter(body):
+                length = landed(node, self.space, self.values)
+                return of_product([known[part] for part in factors(body)]).of_sum(length)
+            case Reduce("prod", body, over):
+                length = prod(self.space.shape(over))
+                return Roundings(1, length * (known[body].number + 4.0))  # relative errors of all factors add up
+            case Reduce("argmax" | "argmin"):
+                return Roundings()
+            case Reduce(_, body, _):
+                return Roundings(1, known[body].number)
+            case Reindex(body):
+                return known[body]
+            case Apply("mul" | "div", operands):
+                return of_product([known[operand] for operand in operands])
+            case Apply("add" | "sub" | "neg", operands):
+                return worst([known[operand] for operand in operands])
+            case Apply(_, operands):
+                return Roundings(1, max(known[operand].number for operand in operands))
+            case _:
+                return Roundings()
 
 
-def _roundings(node: Expr, known: Mapping[Expr, Roundings], arguments: Arguments) -> Roundings:
-    match node:
-        case Reduce("max" | "min", body, _):
-            return Roundings(1, known[body].number)
-        case Reduce("prod", body, over):
-            length = prod(arguments.extents[axis.extent] for axis in over)
-            return Roundings(1, length * (known[body].number + 4.0))  # relative errors of all factors add up
-        case Reduce(_, body, over):
-            length = prod(arguments.extents[axis.extent] for axis in over)
-            inner = _together([known[part] for part in factors(body)])
-            return Roundings(max(1, length) * inner.terms, inner.below)
-        case Apply("mul" | "div", operands):
-            return _together([known[operand] for operand in operands])
-        case Apply("add" | "sub" | "neg", operands):
-            parts = [known[operand] for operand in operands]
-            return Roundings(max(part.terms for part in parts), max(part.below for part in parts))
-        case Apply(_, operands):
-            return Roundings(1, max(known[operand].number for operand in operands))
-        case _:
-            return Roundings()
-
-
-def _together(parts: Sequence[Roundings]) -> Roundings:
-    """Of a product: the relative errors of its factors add up."""
-    longest, *others = sorted((part.terms for part in parts), reverse=True)
-    return Roundings(longest, sum(part.below for part in parts) + sum(sqrt(terms) for terms in others if terms > 1))
-
-
-def _scaled(slope: Array, operand: Operand) -> Array:
-    """slope · M, which is 0 where M is, also where the slope is infinite."""
-    return np.where(operand.magnitude == 0.0, 0.0, slope * operand.magnitude)
-
-
-def _steepest(operand: Operand, exponent: Array) -> Array:
-    """The most |x| ** exponent can be within the operand's error."""
-    return np.where(exponent >= 0, operand.upper**exponent, operand.lower**exponent)
+def _spread(array: Array, pad: float | None) -> float:
+    """How far apart two values of an array, or one and the padding, can be."""
+    finite = array[np.isfinite(array)]
+    ends = [*([float(finite.min()), float(finite.max())] if finite.size else []), *([] if pad is None else [pad])]
+    return max(ends) - min(ends) if ends else 0.0

@@ -1,83 +1,29 @@
 """Expressions in index notation: immutable trees whose free axes make them tensors.
 
 An expression with free axes i, j *is* the tensor of its values over i and j (Einstein's convention), so any node may
-stand wherever a value may. Nodes are compared by structure. What a node derives from its operands (its axes and its
-hash) is computed once at construction, so sharing a subexpression costs nothing and walking one stays linear.
+stand wherever a value may. Nodes are compared by structure, through a digest of it. What a node derives from its operands
+(its axes and its digest) is computed once at construction, so sharing a subexpression costs nothing, walking one stays
+linear, and so does comparing two that were built apart.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import blake2b
 from numbers import Real
 from typing import Any, ClassVar, TypeAlias, TypeGuard
 
 from autotune.errors import DefinitionError
+from autotune.lang.affine import Affine
+from autotune.lang.arithmetic import Arithmetic, Operand
 from autotune.lang.axes import Axis, check_name, indexed, unite
 from autotune.lang.functions import FUNCTIONS, Precedence
 from autotune.lang.graph import subexpressions
 
-REDUCTIONS = ("sum", "max", "min", "prod")
+REDUCTIONS = ("sum", "max", "min", "prod", "first_max", "first_min", "argmax", "argmin")
 
-
-class Arithmetic:
-    """Python's operators, each of which builds an `Apply` node; numbers mix in."""
-
-    __array_ufunc__ = None  # so that NumPy's scalars leave `2.0 * expression` to the expression
-
-    def as_expr(self) -> "Expr":
-        """This value as an expression; raises DefinitionError where it is none."""
-        raise NotImplementedError
-
-    def __add__(self, other: "Operand") -> "Expr":
-        return apply("add", self, other)
-
-    def __radd__(self, other: "Operand") -> "Expr":
-        return apply("add", other, self)
-
-    def __sub__(self, other: "Operand") -> "Expr":
-        return apply("sub", self, other)
-
-    def __rsub__(self, other: "Operand") -> "Expr":
-        return apply("sub", other, self)
-
-    def __mul__(self, other: "Operand") -> "Expr":
-        return apply("mul", self, other)
-
-    def __rmul__(self, other: "Operand") -> "Expr":
-        return apply("mul", other, self)
-
-    def __truediv__(self, other: "Operand") -> "Expr":
-        return apply("div", self, other)
-
-    def __rtruediv__(self, other: "Operand") -> "Expr":
-        return apply("div", other, self)
-
-    def __pow__(self, exponent: "Operand") -> "Expr":
-        return apply("pow", self, exponent)
-
-    def __rpow__(self, base: "Operand") -> "Expr":
-        return apply("pow", base, self)
-
-    def __gt__(self, other: "Operand") -> "Expr":
-        return apply("greater", self, other)
-
-    def __ge__(self, other: "Operand") -> "Expr":
-        return apply("greater_equal", self, other)
-
-    def __lt__(self, other: "Operand") -> "Expr":
-        return apply("greater", other, self)
-
-    def __le__(self, other: "Operand") -> "Expr":
-        return apply("greater_equal", other, self)
-
-    def __neg__(self) -> "Expr":
-        return apply("neg", self)
-
-    def __abs__(self) -> "Expr":
-        return apply("abs", self)
-
-
-Operand: TypeAlias = Arithmetic | float
+Index: TypeAlias = "Axis | Affine | Expr"
+"""Where a dimension is read: at an axis, an affine function of axes, or a whole number computed at run time."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +39,9 @@ class Expr(Arithmetic):
     def __post_init__(self) -> None:
         self._check()
         object.__setattr__(self, "_axes", self._free_axes())
-        object.__setattr__(self, "_hash", hash((type(self), self._fields())))
+        object.__setattr__(
+            self, "_digest", blake2b(_encoded((type(self).__name__, self._fields())), digest_size=16).digest()
+        )
 
     def _fields(self) -> tuple[Any, ...]:
         return tuple(getattr(self, field.name) for field in fields(self))
@@ -128,19 +76,19 @@ class Expr(Arithmetic):
         message = f"{self} has no truth value while the kernel is defined; choose between values with where(…)"
         raise DefinitionError(message)
 
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that are equal for equal nodes, in every process, and for no others."""
+        digest: bytes = self._digest  # type: ignore[attr-defined]  # set in __post_init__ of a frozen class
+        return digest
+
     def __hash__(self) -> int:
-        hashed: int = self._hash  # type: ignore[attr-defined]  # set in __post_init__ of a frozen class
-        return hashed
+        return int.from_bytes(self.digest[:8], "little")
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if type(self) is not type(other) or hash(self) != hash(other):
-            return False
-        return self._fields() == other._fields()
+        return self is other or (isinstance(other, Expr) and self.digest == other.digest)
 
     def __reduce__(self) -> tuple[type["Expr"], tuple[Any, ...]]:
-        # Through the constructor: a hash kept from another process would be wrong in this one.
         return type(self), self._fields()
 
     @property
@@ -153,10 +101,25 @@ class Expr(Arithmetic):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return render(self, {})
+        return render(self, {}, longest=1000)
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _encoded(value: object) -> bytes:
+    """A field of a node as bytes from which it could be told from any other."""
+    match value:
+        case Expr():
+            return b"E" + value.digest
+        case tuple():
+            return b"(" + b"".join(map(_encoded, value)) + b")"
+        case Axis(name, extent):
+            return f"A{name} {extent};".encode()
+        case Affine(terms, offset, divisor):
+            return b"F" + _encoded((terms, offset, divisor))
+        case _:
+            return f"{type(value).__name__} {value!r};".encode()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -214,23 +177,59 @@ class Extent(Expr):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Read(Expr):
-    """The elements of an input tensor, one axis per dimension."""
+class Position(Expr):
+    """The index along an axis as a value: 0, …, extent - 1."""
 
-    tensor: str
-    indices: tuple[Axis, ...]
-
-    def _check(self) -> None:
-        check_name("a tensor", self.tensor)
-        check_indices(self.tensor, self.indices)
+    axis: Axis
 
     def _free_axes(self) -> tuple[Axis, ...]:
-        return unite([self.indices])
+        return (self.axis,)
 
     def text(self, operands: Sequence[str]) -> str:
         """The printed form."""
         del operands
-        return indexed(self.tensor, self.indices)
+        return self.axis.name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Read(Expr):
+    """The elements of an input tensor, one index per dimension.
+
+    Outside the tensor the value is `pad`; without one, no index may lead there. `integer` tensors hold whole numbers.
+    """
+
+    tensor: str
+    indices: tuple[Index, ...]
+    pad: float | None = None
+    integer: bool = False
+
+    def _check(self) -> None:
+        check_name("a tensor", self.tensor)
+        check_indices(self.tensor, self.indices)
+        if self.pad is not None:
+            object.__setattr__(self, "pad", float(self.pad))
+
+    def _free_axes(self) -> tuple[Axis, ...]:
+        return axes_of(self.indices)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the indices are axes, each once: the tensor as it is, up to the order of its dimensions."""
+        return self.pad is None and is_plain(self.indices)
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The indices that are computed at run time."""
+        return computed(self.indices)
+
+    def rebuild(self, children: Sequence[Expr]) -> "Read":
+        """The same read at other computed indices."""
+        return Read(self.tensor, recomputed(self.indices, children), self.pad, self.integer)
+
+    def text(self, operands: Sequence[str]) -> str:
+        """The printed form."""
+        padding = "" if self.pad is None else f".pad({Constant(self.pad)})"
+        return indexed(self.tensor + padding, index_texts(self.indices, operands))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -325,8 +324,12 @@ class Reduce(Expr):
         return f"{indexed(self.reduction, self.over)}({body})"
 
 
-def render(root: Expr, names: Mapping[Expr, str]) -> str:
-    """The printed form of `root`; subexpressions in `names` stand there by name, indexed by their axes."""
+def render(root: Expr, names: Mapping[Expr, str], *, longest: int | None = None) -> str:
+    """The printed form of `root`; subexpressions in `names` stand there by name, indexed by their axes.
+
+    Operands whose own form has more than `longest` characters are left out: the text of an expression may be
+    exponentially longer than what computes it, where it uses each of its parts twice.
+    """
 
     def unnamed(node: Expr) -> tuple[Expr, ...]:
         return () if node in names and node is not root else node.children
@@ -338,6 +341,8 @@ def render(root: Expr, names: Mapping[Expr, str]) -> str:
         else:
             least = zip(node.children, node.operand_precedences, strict=True)
             texts[node] = node.text([_enclosed(child, texts[child], level, names) for child, level in least])
+            if longest is not None and len(texts[node]) > longest and node is not root:
+                texts[node] = "…"
     return texts[root]
 
 
@@ -351,9 +356,6 @@ def as_expr(value: object) -> Expr:
         return value.as_expr()
     if _is_number(value):
         return Constant(value)
-    if isinstance(value, Axis):
-        message = f"axis {value} is not a value; read a tensor at it: x[{value}]"
-        raise DefinitionError(message)
     message = f"{value!r} ({type(value).__name__}) cannot stand in an expression; use reads, scalars and numbers"
     raise DefinitionError(message)
 
@@ -368,17 +370,38 @@ def apply(function: str, *operands: Operand) -> Expr:
 
 
 def check_indices(tensor: str, indices: Sequence[object]) -> None:
-    """Raise DefinitionError unless every index is an axis and none stands twice."""
+    """Raise DefinitionError unless every index is an axis, an affine function of axes or an expression."""
     for position, index in enumerate(indices):
-        if not isinstance(index, Axis):
+        if not isinstance(index, Axis | Affine | Expr):
             message = (
-                f"index {position + 1} of {tensor} is {index!r}, not an axis; affine accesses and fixed indices "
-                f"are not supported yet: write axes from axes({tensor}) or axis(name, extent)"
+                f"index {position + 1} of {tensor} is {index!r}, not an axis; "
+                f"write axes from axes({tensor}) or axis(name, extent), or arithmetic of these"
             )
             raise DefinitionError(message)
-        if index in indices[:position]:
-            message = (
-                f"axis {index} stands twice in {indexed(tensor, indices)}; diagonals are not supported yet: "
-                f"use two axes, such as axis({index.name + '_2'!r}, {index.extent!r})"
-            )
-            raise DefinitionError(message)
+
+
+def axes_of(indices: Sequence[Index]) -> tuple[Axis, ...]:
+    """The axes that indices depend on, each once."""
+    return unite([(index,) if isinstance(index, Axis) else index.axes for index in indices])
+
+
+def is_plain(indices: Sequence[Index]) -> bool:
+    """Whether the indices are axes, each once."""
+    return all(isinstance(index, Axis) for index in indices) and len(set(indices)) == len(indices)
+
+
+def computed(indices: Sequence[Index]) -> tuple[Expr, ...]:
+    """The indices that are computed at run time."""
+    return tuple(index for index in indices if isinstance(index, Expr))
+
+
+def recomputed(indices: Sequence[Index], replacements: Sequence[Expr]) -> tuple[Index, ...]:
+    """The indices with those that are computed at run time replaced."""
+    left = iter(replacements)
+    return tuple(next(left) if isinstance(index, Expr) else index for index in indices)
+
+
+def index_texts(indices: Sequence[Index], texts: Sequence[str]) -> tuple[str, ...]:
+    """The printed forms of indices, given those of the ones computed at run time."""
+    left = iter(texts)
+    return tuple(next(left) if isinstance(index, Expr) else str(index) for index in indices)

@@ -4,12 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[Any]
+"""Arrays of float64, of int64 for whole numbers, or of complex128 where a derivative is taken by a complex step."""
+
+EXACT = frozenset(
+    {"add", "sub", "mul", "neg", "maximum", "minimum", "where", "stop_gradient", "greater", "equal", "greater_equal"}
+)
+"""The functions that take whole numbers as they are; the others take them as floating-point ones."""
 
 
 class Precedence(IntEnum):
@@ -27,8 +34,9 @@ class Precedence(IntEnum):
 class Function:
     """A pointwise function.
 
-    `evaluate` takes and gives float64 arrays; `form` is the printed form with one {} per operand, which binds as
-    `precedence` says and whose operands must bind at least as tightly as `operand_precedences` say.
+    `evaluate` takes and gives float64 arrays, or complex ones, which it compares by their real parts; `form` is the
+    printed form with one {} per operand, which binds as `precedence` says and whose operands must bind at least as
+    tightly as `operand_precedences` say.
     """
 
     name: str
@@ -57,8 +65,29 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-x)))
 
 
-def _relu(x: Array) -> Array:
-    return np.asarray(np.maximum(x, 0.0))
+def _by_real_parts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, constant between its jumps, of the real parts of its operands."""
+    return lambda *operands: function(*map(np.real, operands))
+
+
+def _larger(x: Numbers, y: Numbers) -> Numbers:
+    if x.dtype.kind != "c" and y.dtype.kind != "c":
+        return np.asarray(np.maximum(x, y))
+    return np.where((x.real >= y.real) | np.isnan(x.real), x, y)
+
+
+def _smaller(x: Numbers, y: Numbers) -> Numbers:
+    if x.dtype.kind != "c" and y.dtype.kind != "c":
+        return np.asarray(np.minimum(x, y))
+    return np.where((x.real <= y.real) | np.isnan(x.real), x, y)
+
+
+def _relu(x: Numbers) -> Numbers:
+    return _larger(x, np.zeros((), x.dtype))
+
+
+def _abs(x: Numbers) -> Numbers:
+    return np.where(x.real < 0, -x, x) if x.dtype.kind == "c" else np.abs(x)
 
 
 def _rsqrt(x: Array) -> Array:
@@ -72,7 +101,7 @@ def _erf(x: Array) -> Array:
 
 
 def _where(condition: Array, x: Array, y: Array) -> Array:
-    return np.where(condition != 0, x, y)
+    return np.where(np.real(condition) != 0, x, y)
 
 
 _TABLE = (
@@ -82,8 +111,8 @@ _TABLE = (
     _infix("div", np.divide, "/", Precedence.PRODUCT),
     Function("neg", np.negative, "-{}", Precedence.NEGATION, (Precedence.POWER,)),
     Function("pow", np.power, "{} ** {}", Precedence.POWER, (Precedence.ATOM, Precedence.NEGATION)),
-    _call("maximum", np.maximum, 2),
-    _call("minimum", np.minimum, 2),
+    _call("maximum", _larger, 2),
+    _call("minimum", _smaller, 2),
     _call("exp", np.exp),
     _call("log", np.log),
     _call("sqrt", np.sqrt),
@@ -93,16 +122,16 @@ _TABLE = (
     _call("erf", _erf),
     _call("sin", np.sin),
     _call("cos", np.cos),
-    _call("abs", np.abs),
+    _call("abs", _abs),
     _call("relu", _relu),
-    _call("floor", np.floor),
+    _call("floor", _by_real_parts(np.floor)),
     # The derivatives of abs, relu, maximum and minimum are written with the first three.
-    _call("sign", np.sign),
-    _call("greater", np.greater, 2),
-    _call("equal", np.equal, 2),
-    _call("greater_equal", np.greater_equal, 2),
+    _call("sign", _by_real_parts(np.sign)),
+    _call("greater", _by_real_parts(np.greater), 2),
+    _call("equal", _by_real_parts(np.equal), 2),
+    _call("greater_equal", _by_real_parts(np.greater_equal), 2),
     _call("where", _where, 3),
-    _call("stop_gradient", np.positive),
+    _call("stop_gradient", np.real),
 )
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in _TABLE})

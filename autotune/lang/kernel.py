@@ -4,15 +4,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
+from typing import TypeAlias
 
 from autotune.errors import DefinitionError
-from autotune.lang import shapes, text
+from autotune.lang import bounds, shapes, text
 from autotune.lang.axes import check_name
+from autotune.lang.expressions import Expr
 from autotune.lang.flops import count_flops
-from autotune.lang.specs import Input, Output
-from autotune.lang.validate import check_kernel, check_used, naming
+from autotune.lang.specs import Input, Output, grouped
+from autotune.lang.validate import check_kernel, check_used, naming, sizes_of
 
 FORWARD = "forward"
+Option: TypeAlias = int | float | bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,6 +24,7 @@ class Kernel:
     """A computation in index notation: a forward definition, or a gradient derived from one.
 
     `direction` is "forward" as defined; derived kernels keep the name and say how they were derived ("vjp:a").
+    `options` are the structural constants that the definition was made with.
     Raises DefinitionError when the parts do not fit together.
     """
 
@@ -28,20 +33,25 @@ class Kernel:
     outputs: tuple[Output, ...]
     direction: str = FORWARD
     doc: str = field(default="", compare=False)
+    options: tuple[tuple[str, Option], ...] = ()
 
     def __post_init__(self) -> None:
         check_name("a kernel", self.name)
         with naming(self.name):
             check_kernel(self.inputs, self.outputs)
+            bounds.check_symbolic(self._accesses, self.sizes)
             if self.direction == FORWARD:
                 # A derived kernel is given its inputs by rule: the cotangent is one even where the gradient is zero.
                 check_used(self.inputs, self.outputs)
 
-    @property
-    def output(self) -> Output:
-        """The only output."""
-        (output,) = self.outputs
-        return output
+    @cached_property
+    def sizes(self) -> dict[str, Expr]:
+        """The extents that no input has, and how many elements each has: an expression of the others."""
+        return sizes_of(self.outputs)
+
+    @cached_property
+    def _accesses(self) -> tuple[bounds.Access, ...]:
+        return bounds.accesses(self.inputs, self.outputs)
 
     @property
     def extent_names(self) -> tuple[str, ...]:
@@ -62,17 +72,40 @@ class Kernel:
         raise DefinitionError(message)
 
     def shape_of(self, name: str, extents: Mapping[str, int]) -> tuple[int, ...]:
-        """Shape of the input or output called `name` (() for a scalar) where the dimensions have these extents."""
-        spec = self.output if name == self.output.name else self.input(name)
-        return tuple(extents[extent] for extent in spec.extents)
+        """Shape of the input or output called `name` (() for a scalar): a dimension for each of its extents."""
+        known = self.complete(extents)
+        return tuple(known[extent] for extent in self._spec(name).extents)
 
-    def infer_extents(self, shapes_of_inputs: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-        """The extents from the shape of each input; raises ShapeError where shapes do not fit or disagree."""
-        return shapes.infer_extents(self.name, self.inputs, shapes_of_inputs)
+    def call_shape_of(self, name: str, extents: Mapping[str, int]) -> tuple[int, ...]:
+        """Shape of the caller's array of that name, where a dimension may be the product of several extents."""
+        groups = grouped(self.shape_of(name, extents), self._spec(name).groups)
+        return tuple(map(prod, groups))
+
+    def _spec(self, name: str) -> Input | Output:
+        return next((output for output in self.outputs if output.name == name), None) or self.input(name)
+
+    def complete(self, extents: Mapping[str, int]) -> dict[str, int]:
+        """`extents`, those of the inputs, and all that follow from them.
+
+        Raises ShapeError where one would be negative, or an input has another extent than follows, or where an affine
+        index without padding would lead outside what it indexes.
+        """
+        known = shapes.complete(self.name, self.sizes, extents)
+        bounds.check_concrete(self.name, self._accesses, known)
+        return known
+
+    def infer_extents(self, shapes_of_inputs: Mapping[str, tuple[int, ...]], *, split: bool = False) -> dict[str, int]:
+        """The extents of the inputs from the shape of each, as the caller has it, or `split` into one for each extent.
+
+        Raises ShapeError where shapes do not fit or disagree, or an index would lead outside.
+        """
+        found = shapes.infer_extents(self.name, self.inputs, shapes_of_inputs, split=split)
+        self.complete(found)
+        return found
 
     def flops(self, extents: Mapping[str, int]) -> int:
         """Floating-point operations of one call, 2 per multiply-add of a sum of products."""
-        return sum(count_flops(output.expr, extents) for output in self.outputs)
+        return count_flops([output.expr for output in self.outputs], self.complete(extents))
 
     def signature(self) -> str:
         """For example "matmul(a[m, k], b[k, n]) -> out[m, n]"."""
@@ -80,7 +113,7 @@ class Kernel:
 
     def definition(self) -> str:
         """The equations, one a line: "out[i, j] = sum[k](a[i, k] * b[k, j])"."""
-        return "\n".join(line for output in self.outputs for line in text.definition(self.inputs, output))
+        return "\n".join(text.definition(self.inputs, self.outputs))
 
     def __str__(self) -> str:
         return f"{self.direction} {self.signature()}\n{self.definition()}"

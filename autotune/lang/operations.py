@@ -1,30 +1,58 @@
 """The functions that kernels are written with; operators on expressions are the others."""
 
+import inspect
 import operator
+from collections.abc import Callable
 from functools import reduce
+from typing import Any, Literal, TypeAlias
 
-from autotune.lang.axes import Axis
-from autotune.lang.expressions import Expr, Extent, Operand, Reduce, apply, as_expr
+from autotune.errors import DefinitionError
+from autotune.lang.affine import Affine
+from autotune.lang.arithmetic import Operand
+from autotune.lang.axes import Axis, unite
+from autotune.lang.constructs import Carry, Reindex, Scan
+from autotune.lang.expressions import Expr, Extent, Reduce, apply, as_expr
+from autotune.lang.graph import subexpressions
+from autotune.lang.traverse import scan_inputs
+
+Over: TypeAlias = "Axis | tuple[Axis, ...]"
+Ties: TypeAlias = Literal["even", "first"]
 
 
-def sum(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.sum, as in NumPy and JAX
+def sum(x: Operand, over: Over) -> Expr:  # noqa: A001  # at.sum, as in NumPy and JAX
     """Σ x over one axis or several, each of which `x` must have."""
-    return Reduce("sum", as_expr(x), over if isinstance(over, tuple) else (over,))
+    return Reduce("sum", as_expr(x), _axes(over))
 
 
-def max(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.max, as in NumPy and JAX
-    """The largest x over one axis or several, NaN if any is, -inf of none; equal ones share the gradient evenly."""
-    return Reduce("max", as_expr(x), over if isinstance(over, tuple) else (over,))
+def max(x: Operand, over: Over, *, ties: Ties = "even") -> Expr:  # noqa: A001  # at.max, as in NumPy and JAX
+    """The largest x over one axis or several, NaN if any is, -inf of none.
+
+    Equal ones share the gradient evenly; with ties="first", the first in the order of `over` has all of it.
+    """
+    return Reduce({"even": "max", "first": "first_max"}[ties], as_expr(x), _axes(over))
 
 
-def min(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:  # noqa: A001  # at.min, as in NumPy and JAX
-    """The smallest x over one axis or several, NaN if any is, inf of none; equal ones share the gradient evenly."""
-    return Reduce("min", as_expr(x), over if isinstance(over, tuple) else (over,))
+def min(x: Operand, over: Over, *, ties: Ties = "even") -> Expr:  # noqa: A001  # at.min, as in NumPy and JAX
+    """The smallest x over one axis or several, NaN if any is, inf of none.
+
+    Equal ones share the gradient evenly; with ties="first", the first in the order of `over` has all of it.
+    """
+    return Reduce({"even": "min", "first": "first_min"}[ties], as_expr(x), _axes(over))
 
 
-def prod(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:
+def prod(x: Operand, over: Over) -> Expr:
     """Π x over one axis or several, 1 of none."""
-    return Reduce("prod", as_expr(x), over if isinstance(over, tuple) else (over,))
+    return Reduce("prod", as_expr(x), _axes(over))
+
+
+def argmax(x: Operand, over: Over) -> Expr:
+    """Where x is largest, the first such index; over several axes, of the elements in the order of `over`."""
+    return Reduce("argmax", as_expr(x), _axes(over))
+
+
+def argmin(x: Operand, over: Over) -> Expr:
+    """Where x is smallest, the first such index; over several axes, of the elements in the order of `over`."""
+    return Reduce("argmin", as_expr(x), _axes(over))
 
 
 def maximum(x: Operand, y: Operand) -> Expr:
@@ -151,7 +179,64 @@ def stop_gradient(x: Operand) -> Expr:
     return apply("stop_gradient", x)
 
 
-def mean(x: Operand, over: Axis | tuple[Axis, ...]) -> Expr:
+def mean(x: Operand, over: Over) -> Expr:
     """The mean of x over one axis or several, each of which `x` must have; NaN where there is nothing."""
-    axes = over if isinstance(over, tuple) else (over,)
+    axes = _axes(over)
     return sum(x, axes) / reduce(operator.mul, (Extent(axis.extent) for axis in axes))
+
+
+def extent(axis: Axis) -> Expr:
+    """The number of indices of `axis`, as a value, in the index of a read, or in the size of another axis."""
+    return Extent(axis.extent)
+
+
+def scan(
+    step: Callable[..., Operand | tuple[Operand, ...]],
+    start: Operand | tuple[Operand, ...],
+    over: Axis,
+    *,
+    reverse: bool = False,
+) -> Any:
+    """The recurrence s = step(s) along `over`, beginning with `start`: the value after every step, a tensor over it.
+
+    Several values are carried where `start` is a tuple: `step` then takes and returns as many, and so does this.
+    The steps are pointwise in what they carry; they may read anything else at `over`. `reverse` goes from the last
+    index to the first. The carried values are named like the parameters of `step`.
+    """
+    several = isinstance(start, tuple)
+    starts = tuple(map(as_expr, start if isinstance(start, tuple) else (start,)))
+    names = tuple(inspect.signature(step).parameters)
+    if len(names) != len(starts):
+        message = (
+            f"the step of a scan takes {len(names)} carried values ({', '.join(names)}), but {len(starts)} start it"
+        )
+        raise DefinitionError(message)
+    lanes = tuple(axis for axis in unite([value.axes for value in starts]))
+    while True:  # the steps may bring in lanes that the starts do not have
+        carries = tuple(Carry(name, lanes) for name in names)
+        result = step(*carries)
+        steps = tuple(map(as_expr, result if isinstance(result, tuple) else (result,)))
+        found = Scan(over, carries, starts, steps, 0, reverse)
+        if found.lanes == lanes:
+            break
+        lanes = found.lanes
+    inner = {node.name for node in subexpressions(scan_inputs(found)) if isinstance(node, Carry)}
+    if inner & set(names):
+        message = f"two scans, one inside the other, carry {', '.join(sorted(inner & set(names)))}; rename one"
+        raise DefinitionError(message)
+    values = tuple(found.result(which) for which in range(len(steps)))
+    return values if several else values[0]
+
+
+def last(x: Operand, over: Axis) -> Expr:
+    """x at the last index of `over`, such as the value that a scan ends with; the axis must not be empty."""
+    return Reindex(as_expr(x), (over,), (Affine(((over.extent, 1),), -1),))
+
+
+def first(x: Operand, over: Axis) -> Expr:
+    """x at the first index of `over`, where a reverse scan ends; the axis must not be empty."""
+    return Reindex(as_expr(x), (over,), (Affine((), 0),))
+
+
+def _axes(over: Over) -> tuple[Axis, ...]:
+    return over if isinstance(over, tuple) else (over,)

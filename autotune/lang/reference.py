@@ -8,23 +8,36 @@ from typing import TypeAlias
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from autotune.lang.conditioning import Precision, Roundings, bound, magnitudes
-from autotune.lang.evaluation import Arguments, NamedArray, over, values
-from autotune.lang.functions import Array
+from autotune.lang.arrays import NamedArray, over, real
+from autotune.lang.conditioning import magnitudes
+from autotune.lang.evaluation import Arguments, values
+from autotune.lang.functions import Array, Numbers
 from autotune.lang.kernel import Kernel
+from autotune.lang.precision import Precision, Roundings, bound
+from autotune.lang.specs import Output
+from autotune.lang.traverse import erase
 
-Results: TypeAlias = dict[str, Array]
+Results: TypeAlias = dict[str, Numbers]
 
 
 def evaluate(kernel: Kernel, arguments: Mapping[str, ArrayLike]) -> Results:
-    """Each output as a new float64 array; raises ShapeError where `arguments` are not those of `kernel`."""
+    """Each output as a new array: float64, int64 where it is `integer`, complex128 where an argument is complex.
+
+    Raises ShapeError or DtypeError where `arguments` are not those of `kernel`, IndexRangeError where an index that is
+    computed from them leads outside a tensor.
+    """
     given = Arguments.of(kernel, arguments)
+    roots = [erase(output.expr) for output in kernel.outputs]
+    known = values(roots, given)
     return {
-        output.name: over(
-            output.axes, NamedArray(output.expr.axes, values(output.expr, given)[output.expr]), given.extents
-        )
-        for output in kernel.outputs
+        output.name: _result(output, NamedArray(root.axes, known[root]), given)
+        for output, root in zip(kernel.outputs, roots, strict=True)
     }
+
+
+def _result(output: Output, found: NamedArray, given: Arguments) -> Numbers:
+    array = over(output.axes, found, given.space.shape(output.axes))
+    return array if output.integer else real(array)
 
 
 def magnitude(kernel: Kernel, arguments: Mapping[str, ArrayLike]) -> Results:
@@ -52,6 +65,8 @@ def _conditions(
     given = Arguments.of(kernel, arguments)
     conditions = {}
     for output in kernel.outputs:
-        array, roundings = magnitudes(output.expr, given, precision)
-        conditions[output.name] = over(output.axes, NamedArray(output.expr.axes, array), given.extents), roundings
+        expr = erase(output.expr)
+        array, roundings = magnitudes(expr, given, precision)
+        spread = over(output.axes, NamedArray(expr.axes, array), given.space.shape(output.axes))
+        conditions[output.name] = spread, roundings
     return conditions

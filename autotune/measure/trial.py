@@ -1,7 +1,7 @@
 """What happens to a candidate inside the runner's process: load, run, verify, time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.lang import ScalarSpec, reference
+from autotune.lang import reference
+from autotune.measure.arguments import Arguments, Array, Results, arguments_of
 from autotune.measure.measurement import Status
-from autotune.measure.timing import Call, Timed, Timing, adaptive, interleaved, no_garbage_collection
+from autotune.measure.timing import Timed, Timing, adaptive, interleaved, no_garbage_collection
 from autotune.measure.verification import (
-    Array,
     Guarded,
     WrongResultError,
     check_untouched,
@@ -21,6 +21,7 @@ from autotune.measure.verification import (
     guard_elements,
     guarded,
     guarded_scratch,
+    poison,
 )
 
 if TYPE_CHECKING:
@@ -53,22 +54,24 @@ class Comparison:
 class Problem:
     """Arguments of a workload and what must come out.
 
-    `arguments` are the kernel's inputs in order, by name, and `pristine` copies of the arrays among them; `expected`
-    and `bound` are float64 arrays of the output's shape.
+    `arguments` are the kernel's inputs in order, by name, and `pristine` copies of the arrays among them; `outputs` are
+    the arrays to be filled, in order, by name, `expected` what they must hold and `bound` how far they may be from it.
     """
 
-    arguments: dict[str, Array | float]
+    arguments: Arguments
     pristine: dict[str, Array]
-    output: Guarded
-    expected: Array
-    bound: Array
+    outputs: dict[str, Guarded]
+    expected: Results
+    bound: Results
 
     def check(self) -> None:
-        """Raise WrongResultError unless the output is right and nothing else was written."""
-        self.output.check()
+        """Raise WrongResultError unless all outputs are right and nothing else was written."""
+        for output in self.outputs.values():
+            output.check()
         for name, copy in self.pristine.items():
             check_untouched(name, np.asarray(self.arguments[name]), copy)
-        check_values(self.output.array, self.expected, self.bound)
+        for name, output in self.outputs.items():
+            check_values(output.array, self.expected[name], self.bound[name], name if len(self.outputs) > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,18 @@ class Subject:
 
     problem: Problem
     scratch: Guarded
-    call: Call
+    call: Callable[[], int]
 
     def verify(self) -> float:
-        """Call it once with the output full of NaN and check all it did; gives the seconds of the call."""
-        self.problem.output.array.fill(np.nan)
+        """Call it once with the outputs full of NaN and check all it did; gives the seconds of the call."""
+        for output in self.problem.outputs.values():
+            poison(output.array)
         start = time.perf_counter()
         refused = self.call()
         seconds = time.perf_counter() - start
         if refused:
-            message = f"argument {refused} is refused although it lies in C order"
+            copied = f"argument {refused} is refused although it lies in C order"
+            message = copied if refused > 0 else f"check {-refused} fails although all indices are in range"
             raise RuntimeError(message)
         self.check()
         return seconds
@@ -137,25 +142,20 @@ def compare(paths: Sequence[Path], workload: "Workload", timing: Timing, pairs: 
 
 @lru_cache(maxsize=1)
 def problem_of(workload: "Workload") -> Problem:
-    """Arguments, the same in every process, and the reference result of a workload.
-
-    Tensors are standard normal, scalars near 1; all are exact in the workload's dtype.
-    """
-    rng = np.random.default_rng(0)
+    """Arguments, the same in every process, and the reference result of a workload."""
     kernel = workload.kernel
-    arguments: dict[str, Array | float] = {}
-    for spec in kernel.inputs:
-        if isinstance(spec, ScalarSpec):
-            arguments[spec.name] = float(np.dtype(workload.dtype).type(rng.uniform(0.5, 1.5)))
-        else:
-            arguments[spec.name] = rng.standard_normal(workload.shapes[spec.name]).astype(workload.dtype)
-    name = kernel.output.name
+    arguments, expected = arguments_of(workload)
     return Problem(
         arguments=arguments,
         pristine={name: array.copy() for name, array in arguments.items() if isinstance(array, np.ndarray)},
-        output=guarded(f"the output {name}", workload.shapes[name], workload.dtype),
-        expected=reference.evaluate(kernel, arguments)[name],
-        bound=reference.error_bound(kernel, arguments, workload.dtype)[name],
+        outputs={
+            output.name: guarded(
+                f"the output {output.name}", workload.shapes[output.name], "int64" if output.integer else workload.dtype
+            )
+            for output in kernel.outputs
+        },
+        expected=expected,
+        bound=reference.error_bound(kernel, arguments, workload.dtype),
     )
 
 
@@ -167,7 +167,8 @@ def load_subject(path: Path, workload: "Workload") -> Subject:
     compiled = load(path)
     room = compiled.scratch + 2 * guard_elements(workload.dtype)
     scratch = guarded_scratch(allocate_scratch(room, workload.dtype))
-    call = partial(compiled.call, *problem.arguments.values(), problem.output.array, scratch.array)
+    outputs = [output.array for output in problem.outputs.values()]
+    call = partial(compiled.call, *problem.arguments.values(), *outputs, scratch.array)
     return Subject(problem, scratch, call)
 
 

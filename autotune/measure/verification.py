@@ -36,7 +36,7 @@ class Guarded:
 
 
 def guarded(name: str, shape: tuple[int, ...], dtype: str) -> Guarded:
-    """An array of that shape, filled with NaN, between guards of some 32 rows each.
+    """An array of that shape, filled as `poison` says, between guards of some 32 rows each.
 
     Its place within a line of the cache is that of any large NumPy array, so that it is timed as a user's own array.
     """
@@ -51,8 +51,13 @@ def guarded(name: str, shape: tuple[int, ...], dtype: str) -> Guarded:
 def _between(name: str, memory: Array, guard: int, kind: np.dtype[Any], shape: tuple[int, ...]) -> Guarded:
     end = memory.size - guard
     result = Guarded(name, memory[guard:end].view(kind).reshape(shape), memory[:guard], memory[end:])
-    result.array.fill(np.nan)
+    poison(result.array)
     return result
+
+
+def poison(array: Array) -> None:
+    """Fill an array with what no result is: NaN, or the least number of an integer dtype."""
+    array.fill(np.iinfo(array.dtype).min if array.dtype.kind == "i" else np.nan)
 
 
 def guarded_scratch(memory: Array) -> Guarded:
@@ -69,11 +74,11 @@ def guard_elements(dtype: str | np.dtype[Any]) -> int:
     return LEAST_GUARD // np.dtype(dtype).itemsize
 
 
-def check_values(got: Array, expected: Array, bound: Array) -> None:
+def check_values(got: Array, expected: Array, bound: Array, name: str = "") -> None:
     """Raise WrongResultError unless |got - expected| ≤ bound element by element, in float64.
 
     NaN and infinity must be where the reference has them; a bound that is NaN or infinite allows any finite value. The
-    text names the worst element and counts the wrong ones.
+    text names the worst element, of the output `name` where there are several, and counts the wrong ones.
     """
     allowed = np.where(np.isnan(bound), np.inf, np.maximum(bound, np.finfo(np.float64).tiny))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -86,7 +91,7 @@ def check_values(got: Array, expected: Array, bound: Array) -> None:
     index = np.unravel_index(np.argmax(badness), got.shape)
     place = "[" + ", ".join(str(int(position)) for position in index) + "]"
     message = (
-        f"element {place} is {got[index]!s}, expected {expected[index]!s} within {bound[index]:.3g}; "
+        f"element {name}{place} is {got[index]!s}, expected {expected[index]!s} within {bound[index]:.3g}; "
         f"{int(wrong.sum())} of {got.size} elements are wrong"
     )
     raise WrongResultError(message)

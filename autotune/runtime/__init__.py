@@ -1,7 +1,8 @@
 """Run time: lookup of tuned schedules, and the functions that users call."""
 
 from autotune.runtime.choice import Choice, Origin
-from autotune.runtime.kernel import TunedKernel, kernel, vjp
+from autotune.runtime.derivatives import jacobian, jvp, vjp
+from autotune.runtime.kernel import TunedKernel, kernel
 from autotune.runtime.plan import Plan
 
-__all__ = ["Choice", "Origin", "Plan", "TunedKernel", "kernel", "vjp"]
+__all__ = ["Choice", "Origin", "Plan", "TunedKernel", "jacobian", "jvp", "kernel", "vjp"]

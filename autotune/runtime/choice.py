@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autotune.database import Record, find_winners
-from autotune.errors import DatabaseError
+from autotune.errors import DatabaseError, ShapeError
 from autotune.lang import Kernel
+from autotune.lang.sizes import extents_in
 from autotune.machine import Machine
 from autotune.schedule import Config, Workload
 from autotune.templates import template_for
@@ -62,10 +63,22 @@ def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) ->
         if template.space(tuned, machine).contains(record.config):
             return Choice(record.config, Origin.TUNED if record.extents == extents else Origin.NEAREST, tuned)
         logger.warning("the config tuned for %s is no longer valid; tune it again", tuned.describe())
-    similar = Workload.of(
-        workload.kernel, {name: rounded(size) for name, size in extents.items()}, workload.dtype, workload.threads
-    )
+    similar = _similar(workload)
     return Choice(template.default(similar, machine), Origin.DEFAULT, similar)
+
+
+def _similar(workload: Workload) -> Workload:
+    """The workload at extents of about this size; at its own ones where others do not fit together.
+
+    Extents that others follow from stay as they are, and those that follow: a window must lie within its image.
+    """
+    sizes = workload.kernel.sizes
+    bound = {*sizes, *(name for size in sizes.values() for name in extents_in(size))}
+    extents = {name: size if name in bound else rounded(size) for name, size in workload.extents}
+    try:
+        return Workload.of(workload.kernel, extents, workload.dtype, workload.threads)
+    except ShapeError:
+        return workload
 
 
 def rounded(size: int) -> int:

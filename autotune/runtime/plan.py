@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune.errors import IndexRangeError
 from autotune.lang import Kernel
 from autotune.lang.reference import evaluate
 from autotune.machine import Machine
 from autotune.runtime.choice import Choice
+from autotune.runtime.grouping import Split, splitting
 from autotune.schedule import Workload
 
 if TYPE_CHECKING:
@@ -24,43 +26,74 @@ if TYPE_CHECKING:
 logger = logging.getLogger("autotune")
 
 Array = NDArray[Any]
+INTEGER = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class Result:
+    """An output as a caller gets it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def empty(self) -> Array:
+        """A new array for it."""
+        return np.empty(self.shape, self.dtype)
 
 
 @dataclass(frozen=True)
 class Plan:
     """How calls with inputs of the same shapes and dtype are served.
 
-    `call(*inputs, out, scratch)` computes and returns 0, or the number of an argument whose strides it cannot take.
+    `call(*inputs, *outputs, scratch)` computes and returns 0, or the number of an argument whose strides it cannot
+    take, or -n where an index is out of range; then text n of `checks` says which.
     `pool` holds scratch that no call is using: a list's pop and append are atomic, so threads share it without a lock.
     """
 
+    workload: Workload
     call: Callable[..., int]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    results: tuple[Result, ...]
     scratch: int
     pool: list[Array]
     choice: Choice | None
     path: Path | None
+    checks: tuple[str, ...] = ()
 
     def allocate(self) -> Array:
         """Scratch for one call."""
         from autotune.codegen import allocate_scratch
 
-        return allocate_scratch(self.scratch, self.dtype.name)
+        return allocate_scratch(self.scratch, self.workload.dtype)
 
-    def run(self, inputs: Sequence[Any], out: Array) -> Array:
-        """Compute into `out`, an array of the plan's shape and dtype with any strides, and return it."""
+    def empty(self) -> tuple[Array, ...]:
+        """New arrays for the results."""
+        return tuple(result.empty() for result in self.results)
+
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Array]) -> None:
+        """Compute into `outputs`, arrays of the results' shapes and dtypes with any strides.
+
+        Raises IndexRangeError where an index that is computed from the inputs leads outside what it indexes.
+        """
         try:
             scratch = self.pool.pop()
         except IndexError:
             scratch = self.allocate()
-        arguments = [*inputs, out]
+        arguments = [*inputs, *outputs]
         while refused := self.call(*arguments, scratch):
+            if refused < 0:
+                raise self._out_of_range(-refused)
             arguments[refused - 1] = arguments[refused - 1].copy(order="C")
         self.pool.append(scratch)
-        if arguments[-1] is not out:
-            out[...] = arguments[-1]
-        return out
+        for out, written in zip(outputs, arguments[len(inputs) :], strict=True):
+            if written is not out:
+                out[...] = written
+
+    def _out_of_range(self, number: int) -> IndexRangeError:
+        check = self.checks[number - 1] if number <= len(self.checks) else "an index"
+        sizes = ", ".join(f"{name}={size}" for name, size in self.workload.extents)
+        message = f"{self.workload.kernel.name}: {check} is out of range ({sizes}); negative indices do not wrap around"
+        return IndexRangeError(message)
 
 
 def empty_plan(workload: Workload) -> Plan:
@@ -72,18 +105,40 @@ def empty_plan(workload: Workload) -> Plan:
     names = [spec.name for spec in kernel.inputs]
 
     def call(*arguments: Any) -> int:
-        *inputs, out, _ = arguments
-        out[...] = evaluate(kernel, dict(zip(names, inputs, strict=True)))[kernel.output.name]
+        *given, _ = arguments
+        results = evaluate(kernel, dict(zip(names, given, strict=False)))
+        for output, array in zip(kernel.outputs, given[len(names) :], strict=True):
+            array[...] = results[output.name]
         return 0
 
-    return Plan(call, workload.shapes[kernel.output.name], np.dtype(workload.dtype), 0, [], None, None)
+    return Plan(workload, splitting(call, splits(workload)), results_of(workload), 0, [], None, None)
 
 
 def compiled_plan(workload: Workload, choice: Choice, machine: Machine) -> Plan:
     """Run the schedule of `choice`."""
     compiled = _compiled(choice, machine)
-    shape, dtype = workload.shapes[workload.kernel.output.name], np.dtype(workload.dtype)
-    return Plan(compiled.call, shape, dtype, compiled.scratch, [], choice, compiled.path)
+    call = splitting(compiled.call, splits(workload))
+    checks = tuple(getattr(compiled.module, "CHECKS", ()))
+    return Plan(workload, call, results_of(workload), compiled.scratch, [], choice, compiled.path, checks)
+
+
+def results_of(workload: Workload) -> tuple[Result, ...]:
+    """The outputs as a caller gets them."""
+    kernel, extents, real = workload.kernel, dict(workload.extents), np.dtype(workload.dtype)
+    return tuple(
+        Result(output.name, kernel.call_shape_of(output.name, extents), INTEGER if output.integer else real)
+        for output in kernel.outputs
+    )
+
+
+def splits(workload: Workload) -> tuple[Split, ...]:
+    """The arguments that the caller has with merged dimensions."""
+    kernel = workload.kernel
+    return tuple(
+        Split(position, workload.shapes[spec.name], position >= len(kernel.inputs))
+        for position, spec in enumerate((*kernel.inputs, *kernel.outputs))
+        if any(count != 1 for count in spec.groups)
+    )
 
 
 _compiling = Lock()
@@ -94,17 +149,17 @@ def _compiled(choice: Choice, machine: Machine) -> "Compiled":
 
     path = write(generate(choice.made_for, choice.config, machine))
     with _compiling:  # so that two threads do not compile the same module twice
-        return _loaded(path, choice.made_for.describe())
+        return _loaded(path)
 
 
 @cache
-def _loaded(path: Path, description: str) -> "Compiled":
+def _loaded(path: Path) -> "Compiled":
     """The module at `path`, once a process. A compile, which takes seconds, is said through logging."""
     from autotune.codegen import load
 
     compiled = load(path)
     if compiled.compiled_in is not None:
-        logger.info("compiled %s in %.1f s; it is kept in %s", description, compiled.compiled_in, path)
+        logger.info("compiled a kernel in %.1f s; it is kept in %s", compiled.compiled_in, path)
     return compiled
 
 
@@ -115,5 +170,5 @@ def workload_of(kernel: Kernel, inputs: tuple[Any, ...], dtype: str, threads: in
 
 
 def is_empty(workload: Workload) -> bool:
-    """Whether an extent is 0."""
-    return prod(size for _, size in workload.extents) == 0
+    """Whether an extent is 0, one that follows from others included."""
+    return prod(workload.kernel.complete(dict(workload.extents)).values()) == 0

@@ -1,13 +1,15 @@
 """Schedules: workloads, stages, spaces of knobs, loop nests and the rewrites between them."""
 
+from autotune.schedule.lowering import stages, stages_of
 from autotune.schedule.nest import Access, Kind, Loop, LoopNest, Pack
 from autotune.schedule.space import Config, Constraint, Knob, Space
-from autotune.schedule.stages import Stage, stages
+from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States
 from autotune.schedule.workload import ITEMSIZES, Workload, check_dtype
 
 __all__ = [
     "ITEMSIZES",
     "Access",
+    "AnyStage",
     "Config",
     "Constraint",
     "Kind",
@@ -15,9 +17,15 @@ __all__ = [
     "Loop",
     "LoopNest",
     "Pack",
+    "PointStage",
+    "Result",
+    "ScanStage",
+    "ScatterStage",
     "Space",
     "Stage",
+    "States",
     "Workload",
     "check_dtype",
     "stages",
+    "stages_of",
 ]

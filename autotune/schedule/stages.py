@@ -1,40 +1,63 @@
-"""From one expression to stages: reductions that are computed one after the other.
+"""What a kernel is computed in: stages, each of which writes arrays that the kernel returns or that later stages read.
 
-A stage is `result[axes] = epilogue(total)` with `total = sum over `over` of the product of `factors``, or another
-reduction of the only factor. An expression with one sum and pointwise functions around it is one stage; a sum inside
-another becomes a stage of its own whose result is stored, and so does the product of two factors where contracting them
-first costs less (a · b · c as (a · b) · c).
+There are four kinds. A `Stage` is `result[axes] = epilogue(total)` with `total` a reduction of `body` over `over`. A
+`PointStage` computes arrays point by point. A `ScatterStage` adds each point of its loops to the element at computed
+indices. A `ScanStage` runs a recurrence. All of their expressions are pointwise but for reductions too large to be
+stored: what else they are computed from is in arrays by then.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
-from math import prod
+from typing import TypeAlias
 
-from autotune.lang import Apply, Axis, Constant, Expr, Kernel, Read, Reduce
+from autotune.lang import Axis, Carry, Expr, Index, Read
+from autotune.lang.axes import indexed
+from autotune.lang.expressions import computed
 from autotune.lang.graph import subexpressions
+from autotune.lang.traverse import factors
+
+
+@dataclass(frozen=True)
+class Result:
+    """An array that a stage writes, with the axes of its dimensions; of whole numbers (int64) where `integer`."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    integer: bool = False
+
+    @property
+    def read(self) -> Read:
+        """The array as an expression."""
+        return Read(self.name, self.axes, None, self.integer)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One sum of products, or one other reduction, and what is done to it.
+    """One reduction and what is done to it.
 
-    `epilogue` is an expression over `axes`; in it, `total` stands for the sum. Without factors there is no sum and the
-    epilogue alone gives the result.
+    `epilogue` is an expression over `axes`; in it, `total` stands for the reduction of `body` over `over`. The axes
+    `inner` of the result run inside the loops of the reduction, whose terms are then added to the elements of the
+    result.
     """
 
     name: str
     axes: tuple[Axis, ...]
     over: tuple[Axis, ...]
-    factors: tuple[Read, ...]
+    body: Expr
     epilogue: Expr
     reduction: str = "sum"
+    integer: bool = False
+    inner: tuple[Axis, ...] = ()
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The array that it writes."""
+        return (Result(self.name, self.axes, self.integer),)
 
     @property
     def total(self) -> Read:
-        """The sum, as the epilogue reads it."""
-        return Read(self.name, self.axes)
+        """The reduction, as the epilogue reads it."""
+        return total_of(self.name, self.axes, self.reduction)
 
     @property
     def has_epilogue(self) -> bool:
@@ -42,8 +65,15 @@ class Stage:
         return self.epilogue != self.total
 
     @cached_property
+    def factors(self) -> tuple[Read, ...]:
+        """The tensors whose product is summed, where that is what the stage does: it is a contraction then."""
+        parts = factors(self.body) if self.reduction == "sum" else ()
+        reads = tuple(part for part in parts if isinstance(part, Read) and part.plain and not part.integer)
+        return reads if len(reads) == len(parts) and not self.inner else ()
+
+    @cached_property
     def reads(self) -> tuple[Read, ...]:
-        """Every distinct way in which the stage touches a tensor.
+        """Every distinct way in which a contraction touches a tensor.
 
         Its result first, its factors, what the epilogue reads.
         """
@@ -52,135 +82,143 @@ class Stage:
 
     @property
     def all_axes(self) -> tuple[Axis, ...]:
-        """Axes of the result, then those summed over."""
+        """Axes of the result, then those reduced over."""
         return (*self.axes, *self.over)
 
+    @property
+    def loops(self) -> tuple[Axis, ...]:
+        """The loops of its plain schedule, outermost first."""
+        return (*(axis for axis in self.axes if axis not in self.inner), *self.over, *self.inner)
 
-@dataclass
-class _Program:
-    """Stages found so far; `stored` remembers which expression each intermediate holds, so none is computed twice."""
-
-    extents: Mapping[str, int]
-    stages: list[Stage] = field(default_factory=list)
-    stored: dict[Expr, Read] = field(default_factory=dict)
-
-    def size(self, axes: set[Axis]) -> int:
-        return prod(self.extents[axis.extent] for axis in axes)
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that it evaluates."""
+        return (self.body, self.epilogue)
 
 
-def stages(kernel: Kernel, extents: Mapping[str, int]) -> tuple[Stage, ...]:
-    """Stages that compute `kernel`, in order, the last of them its output; `extents` decide the order of products."""
-    program = _Program(extents)
-    output = kernel.output
-    program.stages.append(_stage(program, output.name, output.axes, output.expr))
-    return tuple(program.stages)
+def total_of(name: str, axes: tuple[Axis, ...], reduction: str) -> Read:
+    """What stands for the reduction in the epilogue of the stage called `name`."""
+    return Read(name, axes, None, reduction in ("argmax", "argmin"))
 
 
-def _store(program: _Program, expr: Expr) -> Read:
-    """The intermediate that holds `expr`, computed by a stage of its own."""
-    if isinstance(expr, Read):
-        return expr
-    if expr not in program.stored:
-        name = f"stage_{len(program.stored)}"
-        program.stored[expr] = Read(name, expr.axes)
-        program.stages.append(_stage(program, name, expr.axes, expr))
-    return program.stored[expr]
+@dataclass(frozen=True)
+class PointStage:
+    """`for axes: result = expr, …`: each expression may read earlier results at the same point."""
+
+    axes: tuple[Axis, ...]
+    results: tuple[Result, ...]
+    exprs: tuple[Expr, ...]
+
+    @property
+    def name(self) -> str:
+        """That of the last array it writes."""
+        return self.results[-1].name
+
+    @property
+    def loops(self) -> tuple[Axis, ...]:
+        """The loops of its plain schedule, outermost first."""
+        return self.axes
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that it evaluates."""
+        return self.exprs
 
 
-def _stage(program: _Program, name: str, axes: tuple[Axis, ...], expr: Expr) -> Stage:
-    total = Read(name, axes)
-    reductions = [node for node in _outermost_reductions(expr) if set(node.axes) == set(axes)]
-    core = max(reductions, key=lambda node: len(node.body.axes), default=None)
-    others: dict[Expr, Expr] = {node: _store(program, node) for node in _outermost_reductions(expr) if node != core}
-    if core is None:
-        return Stage(name, axes, (), (), _replace(expr, _known(program, expr) | others))
-    if core.reduction != "sum":
-        body = _store(program, core.body)
-        epilogue = _replace(expr, _known(program, expr) | others | {core: total})
-        return Stage(name, axes, core.over, (body,), epilogue, core.reduction)
-    factors, scale = _product(program, core.body)
-    factors = _contract_pairs(program, factors, set(axes), core.over)
-    over = tuple(axis for axis in core.over if any(axis in factor.indices for factor in factors))
-    if not over:  # every summed axis went into an intermediate: what is left is a plain product
-        product = _scaled(factors[0], [*factors[1:], *scale])
-        return Stage(name, axes, (), (), _replace(expr, _known(program, expr) | others | {core: product}))
-    epilogue = _replace(expr, _known(program, expr) | others | {core: _scaled(total, scale)})
-    return Stage(name, axes, over, factors, epilogue)
+@dataclass(frozen=True)
+class ScatterStage:
+    """`result = 0`, then `for loops: result[…, indices, …] += body`; see `autotune.lang.Scatter`."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    body: Expr
+    loops: tuple[Axis, ...]
+    onto: tuple[Axis, ...]
+    indices: tuple[Index, ...]
+    strict: bool = False
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The array that it writes."""
+        return (Result(self.name, self.axes),)
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that it evaluates."""
+        return (self.body, *computed(self.indices))
 
 
-def _known(program: _Program, expr: Expr) -> dict[Expr, Expr]:
-    """Intermediates by what they hold, `expr` itself left out.
+@dataclass(frozen=True)
+class States:
+    """Values of a recurrence that are stored: those of one carried value after every step, or `final`, after the last.
 
-    They are read, not computed again: which element is the largest must be asked of the very values it was found among.
+    Without any step the final value is `empty`, or what the recurrence starts with where that is None.
     """
-    return {held: read for held, read in program.stored.items() if held != expr}
+
+    result: Result
+    which: int
+    final: bool = False
+    empty: float | None = None
 
 
-def _outermost_reductions(expr: Expr) -> list[Reduce]:
-    if isinstance(expr, Reduce):
-        return [expr]
-    return list(dict.fromkeys(node for child in expr.children for node in _outermost_reductions(child)))
+@dataclass(frozen=True)
+class ScanStage:
+    """`for lanes: state = starts; for axis: state = steps(state)`, with some of the values stored."""
+
+    lanes: tuple[Axis, ...]
+    axis: Axis
+    carries: tuple[Carry, ...]
+    starts: tuple[Expr, ...]
+    steps: tuple[Expr, ...]
+    reverse: bool
+    states: tuple[States, ...]
+
+    @property
+    def name(self) -> str:
+        """That of the first array it writes."""
+        return self.states[0].result.name
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The arrays that it writes."""
+        return tuple(state.result for state in self.states)
+
+    @property
+    def loops(self) -> tuple[Axis, ...]:
+        """The loops of its plain schedule, outermost first."""
+        return (*self.lanes, self.axis)
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that it evaluates."""
+        return (*self.starts, *self.steps)
 
 
-def _replace(expr: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
-    if expr in replacements:
-        return replacements[expr]
-    return expr.rebuild([_replace(child, replacements) for child in expr.children])
+AnyStage: TypeAlias = Stage | PointStage | ScatterStage | ScanStage
 
 
-def _scaled(total: Expr, scale: list[Expr]) -> Expr:
-    for factor in scale:
-        total = Apply("mul", (total, factor))
-    return total
+def tensors_read(stage: AnyStage) -> tuple[Read, ...]:
+    """Every distinct read of a tensor that the stage makes; the total of a reduction is none."""
+    own = {result.name for result in stage.results}
+    nodes = subexpressions(stage.roots)
+    return tuple(node for node in nodes if isinstance(node, Read) and node.tensor not in own)
 
 
-def _product(program: _Program, body: Expr) -> tuple[tuple[Read, ...], list[Expr]]:
-    """The factors of `body` that depend on axes, as reads, and those that do not."""
-    reads: list[Read] = []
-    scale: list[Expr] = []
-    pending = [body]
-    while pending:
-        match pending.pop():
-            case Apply("mul", (a, b)):
-                pending += [b, a]
-            case Apply("neg", (a,)):
-                scale.append(Constant(-1.0))
-                pending.append(a)
-            case Apply("div", (a, b)):
-                pending += [Apply("div", (Constant(1.0), b)), a] if a != Constant(1.0) else []
-                if a == Constant(1.0):
-                    factor = Apply("div", (a, b))
-                    (reads.append(_store(program, factor)) if factor.axes else scale.append(factor))
-            case factor if not factor.axes and not isinstance(factor, Read):
-                scale.append(_replace(factor, {node: _store(program, node) for node in _outermost_reductions(factor)}))
-            case factor:
-                reads.append(_store(program, factor))
-    return tuple(reads), scale
-
-
-def _contract_pairs(
-    program: _Program, factors: tuple[Read, ...], axes: set[Axis], over: tuple[Axis, ...]
-) -> tuple[Read, ...]:
-    """Contract pairs of factors first where that costs fewer operations than one loop nest over all axes.
-
-    Greedy: the pair whose result saves most elements, as in opt_einsum's greedy path (Smith and Gray 2018,
-    doi:10.21105/joss.00753). Only pairs with a summed axis of their own are contracted; any other product is as cheap
-    where it is used.
-    """
-    while len(factors) > 2:
-        whole = program.size({axis for factor in factors for axis in factor.indices})
-        best: tuple[int, Reduce, tuple[Read, ...]] | None = None
-        for first, second in combinations(range(len(factors)), 2):
-            rest = tuple(factor for index, factor in enumerate(factors) if index not in (first, second))
-            pair = Apply("mul", (factors[first], factors[second]))
-            outside = axes.union(*(factor.indices for factor in rest))
-            own = tuple(axis for axis in over if axis in pair.axes and axis not in outside)
-            cost = program.size(set(pair.axes)) if own else whole
-            kept = set(pair.axes) - set(own)
-            cost += program.size(kept.union(*(factor.indices for factor in rest)))
-            if own and cost < whole and (best is None or cost < best[0]):
-                best = cost, Reduce("sum", pair, own), rest
-        if best is None:
-            break
-        factors = (_store(program, best[1]), *best[2])
-    return factors
+def equations(stage: AnyStage, longest: int = 100) -> tuple[str, ...]:
+    """What a stage computes, for people: "stage_0[i] = max[j](x[i, j])"; long expressions are cut short."""
+    match stage:
+        case Stage():
+            total = f"{indexed(stage.reduction, stage.over)}({stage.body})"
+            lines = [f"{indexed(stage.name, stage.axes)} = {str(stage.epilogue).replace(str(stage.total), total)}"]
+        case PointStage():
+            pairs = zip(stage.results, stage.exprs, strict=True)
+            lines = [f"{indexed(result.name, result.axes)} = {expr}" for result, expr in pairs]
+        case ScatterStage():
+            places = [f"{axis}: {index}" for axis, index in zip(stage.onto, stage.indices, strict=True)]
+            lines = [f"{indexed(stage.name, places)} += {stage.body} over {', '.join(map(str, stage.loops))}"]
+        case ScanStage():
+            direction = f"-{stage.axis}" if stage.reverse else str(stage.axis)
+            kinds = [f"{'last ' if state.final else ''}{stage.carries[state.which].name}" for state in stage.states]
+            names = [indexed(result.name, result.axes) for result in stage.results]
+            lines = [f"{', '.join(names)} = scan[{direction}] of {', '.join(kinds)}"]
+    return tuple(line if len(line) <= longest else f"{line[: longest - 1]}…" for line in lines)

@@ -7,9 +7,10 @@ from functools import cached_property
 from math import prod
 
 from autotune.errors import DtypeError, ShapeError
-from autotune.lang import Kernel, TensorSpec
+from autotune.lang import Kernel, ScalarSpec
 
 ITEMSIZES = {"float32": 4, "float64": 8}
+INTEGER = 8  # bytes of a whole number
 
 
 def check_dtype(dtype: str) -> None:
@@ -23,8 +24,8 @@ def check_dtype(dtype: str) -> None:
 class Workload:
     """A kernel in one direction at concrete extents, dtype and thread count.
 
-    `extents` are (name, elements) pairs in the kernel's order. Raises ShapeError for missing, unknown or negative
-    extents and DtypeError for a dtype no kernel is generated for.
+    `extents` are (name, elements) pairs of the inputs' extents, in the kernel's order. Raises ShapeError for missing,
+    unknown or negative extents and such as lead outside a tensor, DtypeError for a dtype no kernel is generated for.
     """
 
     kernel: Kernel
@@ -45,6 +46,7 @@ class Workload:
             if size < 0:
                 message = f"{self.kernel.name}: extent {name} must be at least 0, not {size}"
                 raise ShapeError(message)
+        _ = self.sizes  # which fails where the extents do not fit together
 
     @classmethod
     def of(cls, kernel: Kernel, extents: Mapping[str, int], dtype: str = "float32", threads: int = 1) -> "Workload":
@@ -74,14 +76,19 @@ class Workload:
         """Bytes of one element."""
         return ITEMSIZES[self.dtype]
 
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Elements along every extent, those that follow from the inputs' included."""
+        return self.kernel.complete(dict(self.extents))
+
     def extent(self, name: str) -> int:
         """Elements along the extent called `name`."""
-        return dict(self.extents)[name]
+        return self.sizes[name]
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every input and of the output, by name; () for scalars."""
-        names = [*(spec.name for spec in self.kernel.inputs), self.kernel.output.name]
+        """Shape of every input and output, by name, of one dimension an extent; () for scalars."""
+        names = [spec.name for spec in (*self.kernel.inputs, *self.kernel.outputs)]
         return {name: self.kernel.shape_of(name, dict(self.extents)) for name in names}
 
     @property
@@ -92,8 +99,8 @@ class Workload:
     @property
     def bytes(self) -> int:
         """Bytes of all tensors, each counted once."""
-        tensors = [spec.name for spec in self.kernel.inputs if isinstance(spec, TensorSpec)]
-        return self.itemsize * sum(prod(self.shapes[name]) for name in (*tensors, self.kernel.output.name))
+        tensors = [spec for spec in (*self.kernel.inputs, *self.kernel.outputs) if not isinstance(spec, ScalarSpec)]
+        return sum((INTEGER if spec.integer else self.itemsize) * prod(self.shapes[spec.name]) for spec in tensors)
 
     def describe(self) -> str:
         """For people: "matmul forward m=1024,n=1024,k=1024 float32 1 thread"."""

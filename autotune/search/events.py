@@ -13,9 +13,10 @@ from autotune.schedule.workload import Workload
 class Progress:
     """How far a run is.
 
-    `done` counts distinct configs with a result, those of earlier runs (`earlier`) included, of the `trials` wanted;
-    `best` is the least median in seconds, infinite before the first. `failures` counts failed trials by kind. `elapsed`
-    and `left` are seconds; `left` is an estimate, None before there is one.
+    `done` counts distinct configs with a result, those of earlier runs (`earlier`) included, of the `trials` wanted, or
+    of all configs there are where these are fewer; `best` is the least median in seconds, infinite before the first.
+    `failures` counts failed trials by kind. `elapsed` and `left` are seconds; `left` is an estimate, None before there
+    is one.
     """
 
     workload: Workload
@@ -29,7 +30,7 @@ class Progress:
 
     @property
     def gflops(self) -> float:
-        """Speed of the best so far in 10^9 operations per second; 0 before the first."""
+        """Speed of the best so far in 10^9 operations per second; 0 before the first, and where there are none."""
         return self.workload.flops / self.best / 1e9
 
     @property

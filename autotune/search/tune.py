@@ -177,13 +177,14 @@ class Run:
         task = self.task
         elapsed = time.monotonic() - self.start
         new = len(self.known) - self.earlier
-        missing = max(0, min(task.trials, task.space.size) - len(self.known))
+        trials = min(task.trials, task.space.size)
+        missing = max(0, trials - len(self.known))
         left = elapsed / new * missing if new else math.inf
         if task.seconds is not None:
             left = min(left, max(0.0, task.seconds - elapsed))
         return Progress(
             workload=task.workload,
-            trials=task.trials,
+            trials=trials,
             done=len(self.known),
             earlier=self.earlier,
             best=self._best(),

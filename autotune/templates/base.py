@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from autotune.machine import Machine
-from autotune.schedule import Config, LoopNest, Space, Stage, Workload
+from autotune.schedule import AnyStage, Config, LoopNest, Space, Workload
 from autotune.templates.contraction_form import Contraction
 
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A stage, the contraction it is, and the loop nest that runs it."""
+    """A stage, the contraction it is if it is one, and the loop nest that runs it."""
 
-    stage: Stage
-    contraction: Contraction
+    stage: AnyStage
+    contraction: Contraction | None
     nest: LoopNest
 
 

@@ -38,10 +38,10 @@ class Contraction:
 def contraction_of(stage: Stage) -> Contraction:
     """The normal form of a stage."""
     column = stage.axes[-1] if stage.axes else None
-    right = tuple(factor for factor in stage.factors if column in factor.indices)
-    left = tuple(factor for factor in stage.factors if column not in factor.indices)
-    in_left = {axis for factor in left for axis in factor.indices}
-    in_right = {axis for factor in right for axis in factor.indices}
+    right = tuple(factor for factor in stage.factors if column in factor.axes)
+    left = tuple(factor for factor in stage.factors if column not in factor.axes)
+    in_left = {axis for factor in left for axis in factor.axes}
+    in_right = {axis for factor in right for axis in factor.axes}
     rows, columns, batch = [], [], []
     for axis in stage.axes:
         if axis == column or (axis in in_right and axis not in in_left):
@@ -51,5 +51,5 @@ def contraction_of(stage: Stage) -> Contraction:
         else:
             rows.append(axis)
     # Depth in the order in which one operand stores it, so that neighbouring axes can be run as one.
-    order = [axis for factor in (*right, *left) for axis in factor.indices if axis in stage.over]
+    order = [axis for factor in (*right, *left) for axis in factor.axes if axis in stage.over]
     return Contraction(left, right, tuple(batch), tuple(rows), tuple(columns), tuple(dict.fromkeys(order)))

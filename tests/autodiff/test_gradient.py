@@ -224,7 +224,7 @@ def test_gradients_of_matmul_cost_what_they_should() -> None:
 def test_what_a_derived_kernel_says_of_itself() -> None:
     kernel = at.define(matmul)
     gradient = vjp(kernel, "a")
-    assert (gradient.name, gradient.direction, gradient.output.name) == ("matmul", "vjp:a", "a_bar")
+    assert (gradient.name, gradient.direction, gradient.outputs[0].name) == ("matmul", "vjp:a", "a_bar")
     assert gradient.doc == "Gradient of matmul(a[m, k], b[k, n]) -> out[m, n] by a."
     assert gradient.inputs[-1] == at.TensorSpec("out_bar", ("m", "n"))
     assert vjp(gradient, "b").direction == "vjp:a/vjp:b"
@@ -252,7 +252,7 @@ def test_own_axes_of_the_gradient_avoid_other_uses_of_their_names() -> None:
         return at.output[i](at.tanh(at.sum(a[i, m_over_n] * b[m_over_n], over=m_over_n)))
 
     gradient = vjp(at.define(odd), "a")
-    assert [axis.extent for axis in gradient.output.axes] == ["m", "n"]
+    assert [axis.extent for axis in gradient.outputs[0].axes] == ["m", "n"]
     assert gradient.definition() == (
         "t1[m_2] = tanh(sum[m](a[m_2, m] * b[m]))\na_bar[m_2, n] = out_bar[m_2] * (1 - t1[m_2] * t1[m_2]) * b[n]"
     )

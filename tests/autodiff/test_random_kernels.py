@@ -239,7 +239,9 @@ def flat(arguments: Mapping[str, Array]) -> dict[str, Array]:
 def gradient_of(kernel: Kernel, wrt: str, arguments: Mapping[str, Array], cotangent: Array) -> Array:
     gradient = vjp(kernel, wrt)
     given = {**arguments, "out_bar": cotangent}
-    return reference.evaluate(gradient, {spec.name: given[spec.name] for spec in gradient.inputs})[gradient.output.name]
+    return reference.evaluate(gradient, {spec.name: given[spec.name] for spec in gradient.inputs})[
+        gradient.outputs[0].name
+    ]
 
 
 def scale_of(kernel: Kernel, wrt: str, arguments: Mapping[str, Array], cotangent: Array) -> float:
@@ -247,7 +249,7 @@ def scale_of(kernel: Kernel, wrt: str, arguments: Mapping[str, Array], cotangent
     gradient = vjp(kernel, wrt)
     given = {**arguments, "out_bar": cotangent}
     used = {spec.name: given[spec.name] for spec in gradient.inputs}
-    return float(reference.magnitude(gradient, used)[gradient.output.name].max(initial=0.0))
+    return float(reference.magnitude(gradient, used)[gradient.outputs[0].name].max(initial=0.0))
 
 
 SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -260,7 +262,7 @@ def test_gradients_are_those_of_jax(kernel: Kernel, seed: int) -> None:
     rng = np.random.default_rng(seed)
     arguments = random_arguments(kernel, rng)
     cotangent = rng.standard_normal(kernel.shape_of("out", EXTENTS))
-    value, pullback = jax.vjp(lambda given: compute(kernel.output, given, jnp), flat(arguments))
+    value, pullback = jax.vjp(lambda given: compute(kernel.outputs[0], given, jnp), flat(arguments))
     expected = {name: np.asarray(bar) for name, bar in pullback(jnp.asarray(cotangent))[0].items()}
     result = reference.evaluate(kernel, arguments)["out"]
     np.testing.assert_allclose(result, np.asarray(value), rtol=1e-12, atol=1e-12 * (1 + np.abs(result).max()))
@@ -279,7 +281,7 @@ def test_gradients_are_adjoint_to_the_complex_step(kernel: Kernel, seed: int) ->
     directions = random_arguments(kernel, rng)
     cotangent = rng.standard_normal(kernel.shape_of("out", EXTENTS))
     shifted = {name: argument + 1e-20j * directions[name] for name, argument in arguments.items()}
-    forward = np.sum(cotangent * compute(kernel.output, flat(shifted), np).imag / 1e-20)
+    forward = np.sum(cotangent * compute(kernel.outputs[0], flat(shifted), np).imag / 1e-20)
     terms = {wrt: gradient_of(kernel, wrt, arguments, cotangent) * directions[wrt] for wrt in gradient_inputs(kernel)}
     backward = sum(term.sum() for term in terms.values())
     scale = sum(
@@ -296,13 +298,13 @@ def test_gradients_of_gradients_are_adjoint_to_the_complex_step(kernel: Kernel, 
     second = derive(kernel, f"{first.direction}/vjp:{wrt}")
     rng = np.random.default_rng(seed)
     arguments, direction = random_arguments(first, rng), rng.standard_normal(first.shape_of(wrt, EXTENTS))
-    cotangent = rng.standard_normal(first.shape_of(first.output.name, EXTENTS))
+    cotangent = rng.standard_normal(first.shape_of(first.outputs[0].name, EXTENTS))
     shifted = {**arguments, wrt: arguments[wrt] + 1e-20j * direction}
-    forward = np.sum(cotangent * compute(first.output, flat(shifted), np).imag / 1e-20)
+    forward = np.sum(cotangent * compute(first.outputs[0], flat(shifted), np).imag / 1e-20)
     given_second = {**arguments, second.inputs[-1].name: cotangent}
     used = {spec.name: given_second[spec.name] for spec in second.inputs}
-    backward = reference.evaluate(second, used)[second.output.name] * direction
-    scale = reference.magnitude(second, used)[second.output.name] * np.abs(direction)
+    backward = reference.evaluate(second, used)[second.outputs[0].name] * direction
+    scale = reference.magnitude(second, used)[second.outputs[0].name] * np.abs(direction)
     np.testing.assert_allclose(backward.sum(), forward, rtol=0, atol=1e-12 * scale.sum())
 
 
@@ -312,9 +314,9 @@ def test_the_error_bound_holds_in_float32(kernel: Kernel, seed: int, data: st.Da
     direction = data.draw(st.sampled_from(["forward", *(f"vjp:{wrt}" for wrt in gradient_inputs(kernel))]))
     derived = derive(kernel, direction)
     arguments = {k: v.astype(np.float32) for k, v in random_arguments(derived, np.random.default_rng(seed)).items()}
-    exact = reference.evaluate(derived, arguments)[derived.output.name]
-    bound = reference.error_bound(derived, arguments, "float32")[derived.output.name]
-    computed = compute(derived.output, flat(arguments), np)
+    exact = reference.evaluate(derived, arguments)[derived.outputs[0].name]
+    bound = reference.error_bound(derived, arguments, "float32")[derived.outputs[0].name]
+    computed = compute(derived.outputs[0], flat(arguments), np)
     assert computed.dtype == np.float32
     unbounded = np.isnan(bound)  # where rounding may decide which of two elements is the largest
     assert (unbounded | (np.abs(computed.astype(np.float64) - exact) <= bound)).all()
@@ -329,7 +331,7 @@ def test_derived_kernels_are_well_formed(kernel: Kernel) -> None:
         names = [spec.name for spec in gradient.inputs]
         assert names[-1] == "out_bar"
         assert names[:-1] == [name for name in order if name in names]
-        assert gradient.output.extents == kernel.input(wrt).extents
+        assert gradient.outputs[0].extents == kernel.input(wrt).extents
         assert gradient == vjp(pickle.loads(pickle.dumps(kernel)), wrt)
         assert pickle.loads(pickle.dumps(gradient)).digest == gradient.digest
         assert replace(gradient, doc="").flops(EXTENTS) >= 0

@@ -68,7 +68,14 @@ def test_misuse_is_one_line_and_exits_2(words: tuple[str, ...], said: str, invok
 def test_exit_codes_of_all_errors() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     failures = {kind.__name__ for kind in kinds if code_of(kind("text")) == 1}
-    assert failures == {"AutotuneError", "ConfigError", "DatabaseError", "FormatError", "ScheduleError"}
+    assert failures == {
+        "AutotuneError",
+        "ConfigError",
+        "DatabaseError",
+        "FormatError",
+        "IndexRangeError",
+        "ScheduleError",
+    }
     assert {code_of(kind("text")) for kind in kinds} == {1, 2}
     assert code_of(PermissionError("no")) == 1
 

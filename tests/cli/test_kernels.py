@@ -42,14 +42,14 @@ def test_unknown_name_gives_near_names() -> None:
 
 
 def test_unlike_name_gives_all_names() -> None:
-    with pytest.raises(UnknownKernelError, match=r"'zzz'; there are batch_matmul, matmul"):
+    with pytest.raises(UnknownKernelError, match=r"'zzz'; there are .*batch_matmul, .*matmul"):
         kernels.find("zzz")
 
 
 def test_file(folder: Path) -> None:
     (folder / "mine.py").write_text(SOURCE.format(extra=""))
     assert kernels.find("mine.py:scaled").definition.signature() == "scaled(x[n], factor) -> out[n]"
-    assert kernels.find(f"{folder / 'mine.py'}:scaled").directions == ("forward", "vjp:x", "vjp:factor")
+    assert kernels.find(f"{folder / 'mine.py'}:scaled").directions == ("forward", "vjp:x", "vjp:factor", "jvp")
 
 
 def test_file_with_a_definition_that_is_not_a_function_yet(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from autotune import library
 from autotune.machine import Machine, Peaks, detect, versions
 from tests.cli.conftest import Invoke
 
@@ -10,12 +11,16 @@ def test_list(invoke: Invoke) -> None:
     result = invoke("list")
     assert result.exit_code == 0
     assert "matmul(a[m, k], b[k, n]) -> out[m, n]" in result.stdout
-    assert "forward, vjp:a, vjp:b" in result.stdout
+    assert "forward, vjp:a, vjp:b, jvp" in result.stdout
+    assert "stride=1, padding=0, dilation=1" in result.stdout
 
 
 def test_list_as_json(invoke: Invoke) -> None:
     rows = json.loads(invoke("list", "--json").stdout)["rows"]
-    assert {"kernel": "matmul", "directions": ["forward", "vjp:a", "vjp:b"], "axes": ["m", "k", "n"]} in rows
+    directions = ["forward", "vjp:a", "vjp:b", "jvp"]
+    assert {"kernel": "matmul", "directions": directions, "axes": ["m", "k", "n"]} in rows
+    assert {"kernel": "embedding", "directions": ["forward", "vjp:table", "jvp"], "axes": ["v", "d", "t"]} in rows
+    assert [row["kernel"] for row in rows] == sorted(library.__all__)
 
 
 def test_machine(invoke: Invoke) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from autotune.cli import progress
+from autotune.library import embedding
 from autotune.measure import Measurement, Status
 from autotune.schedule import Workload
 from autotune.search import BatchProposed, Finished, MachineLoaded, Progress, Proving, Started, TrialFinished
@@ -117,6 +118,13 @@ class TestPlainLines:
             f"{workload.describe()}: 64 trials, 10 of them known from earlier runs (1 of 2)",
             "  matmul forward: 64 trials in 12 s, 50.0 GFLOP/s, 50.0 % of peak, 2.46 µs, failed: 1 crash",
         ]
+
+    def test_one_trial_of_a_kernel_that_only_moves_data(self, out: Console, at: Callable[..., Progress]) -> None:
+        rows = embedding.workload("forward", {"v": 10, "d": 4, "t": 7}, threads=1)
+        with progress.PlainLines(out, PEAK, "") as report:
+            report(Started(at(workload=rows, trials=1, done=0, best=math.inf)))
+            report(Finished(at(workload=rows, trials=1, done=1, best=2e-6), None))
+        assert self.said(out) == [f"{rows.describe()}: 1 trial", "  embedding forward: 1 trial in 12 s, 2.00 µs"]
 
     def test_a_line_every_few_seconds(self, out: Console, at: Callable[..., Progress], trial: Measurement) -> None:
         times = iter([0.0, 2.0, 6.0, 6.0, 7.0])

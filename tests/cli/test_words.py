@@ -35,6 +35,34 @@ def test_malformed_sizes(text: str, said: str) -> None:
         words.shapes(text)
 
 
+def test_options() -> None:
+    assert words.options(None) == {}
+    found = words.options(["stride=2, padding=-1", "causal=true", "strict=False,epsilon=1e-5"])
+    assert list(map(repr, found.items())) == [
+        "('stride', 2)",
+        "('padding', -1)",
+        "('causal', True)",
+        "('strict', False)",
+        "('epsilon', 1e-05)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["stride"], "--option takes name=value pairs such as stride=2,causal=true, not 'stride'"),
+        (["2=stride"], "name=value pairs"),
+        (["stride=2,"], "--option has an empty part"),
+        (["stride=two"], "the value of stride must be a number, true or false, not 'two'"),
+        (["stride="], "not ''"),
+        (["stride=2", "stride=3"], "--option gives stride twice"),
+    ],
+)
+def test_malformed_options(texts: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        words.options(texts)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("2m", 120), ("1h30m", 5400), ("45", 45), ("1.5", 1.5), ("2m5s", 125)]
 )

@@ -27,7 +27,7 @@ SCRATCH = 16
 {before}
 
 
-def compute(a, b, scale, out, scratch):
+def compute({arguments}, scratch):
 {body}
 
 
@@ -51,12 +51,14 @@ def workload() -> Workload:
 
 @pytest.fixture
 def candidate(workload: Workload, tmp_path: Path) -> MakeCandidate:
-    """Writes a candidate whose function has this body; `before` comes before the function."""
+    """Writes a candidate of a workload whose function has this body; `before` comes before the function."""
 
-    def make(body: str, *, name: str = "candidate", before: str = "") -> Candidate:
+    def make(body: str, *, name: str = "candidate", before: str = "", of: Workload = workload) -> Candidate:
         path = tmp_path / f"{name}.py"
-        path.write_text(MODULE.format(before=before, body=indent(body, "    ")))
-        return Candidate(workload=workload, config={"name": name}, path=path, source=f"digest of {name}")
+        kernel = of.kernel
+        arguments = ", ".join(spec.name for spec in (*kernel.inputs, *kernel.outputs))
+        path.write_text(MODULE.format(before=before, arguments=arguments, body=indent(body, "    ")))
+        return Candidate(workload=of, config={"name": name}, path=path, source=f"digest of {name}")
 
     return make
 

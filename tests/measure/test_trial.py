@@ -1,10 +1,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from autotune import lang as at
 from autotune.measure import Candidate, Status, Timing
 from autotune.measure.trial import Trial, measure, problem_of
 from autotune.schedule import Workload
@@ -58,6 +60,47 @@ def test_a_fault_is_found(candidate: MakeCandidate, fault: str) -> None:
 def test_an_argument_that_is_refused_is_an_error(candidate: MakeCandidate) -> None:
     with pytest.raises(RuntimeError, match="argument 2 is refused"):
         run(candidate("return 2"))
+
+
+@pytest.fixture(scope="module")
+def picking() -> Workload:
+    """Two outputs, one of them whole numbers, of a table and of indices into it."""
+
+    def pick(table: at.Tensor["v"], idx: at.Integers["t"]) -> Any:
+        (t,) = at.axes(idx)
+        return at.output[t](table[idx[t]], name="picked"), at.output[t](idx[t] + 1, name="next")
+
+    return Workload.of(at.define(pick), {"v": 7, "t": 20}, "float64", 1)
+
+
+PICK = "picked[...] = table[idx]\nnext[...] = idx + 1"
+FAULTS_OF_SEVERAL = {
+    "first": (f"{PICK}\npicked[3] += 1", r"element picked\[3\] is .*, expected"),
+    "second": (f"{PICK}\nnext[3] += 1", r"element next\[3\] is .*; 1 of 20 elements"),
+    "not written": ("picked[...] = table[idx]\nnext[1:] = idx[1:] + 1", r"element next\[0\] is -9223372036854775808"),
+    "past the end": (
+        f"{PICK}\nas_strided(next, (21,))[20] = 0",
+        "writes outside the output next: . bytes past its end",
+    ),
+    "changed input": (f"{PICK}\nidx[2] += 1", "modifies its input idx"),
+}
+
+
+def test_several_outputs_are_verified(candidate: MakeCandidate, picking: Workload) -> None:
+    assert run(candidate(PICK, of=picking)).status is Status.OK
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_SEVERAL)
+def test_a_fault_in_one_of_several_outputs_is_found(candidate: MakeCandidate, picking: Workload, fault: str) -> None:
+    body, text = FAULTS_OF_SEVERAL[fault]
+    result = run(candidate(body, of=picking))
+    assert (result.status, result.samples) == (Status.WRONG_RESULT, ())
+    assert re.search(text, result.error)
+
+
+def test_a_check_that_fails_is_an_error(candidate: MakeCandidate, picking: Workload) -> None:
+    with pytest.raises(RuntimeError, match="check 1 fails although all indices are in range"):
+        run(candidate("return -1", of=picking))
 
 
 def test_arguments_are_the_same_every_time(workload: Workload) -> None:

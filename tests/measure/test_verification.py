@@ -21,6 +21,20 @@ def test_a_guarded_array_is_an_array_of_nan(shape: tuple[int, ...], dtype: str) 
     result.check()
 
 
+def test_a_guarded_array_of_whole_numbers_holds_none_that_is_a_result() -> None:
+    result = guarded("out", (3, 4), "int64")
+    assert result.array.dtype == np.int64
+    assert (result.array == np.iinfo(np.int64).min).all()
+
+
+def test_whole_numbers_are_compared() -> None:
+    expected = np.array([3, 5])
+    check_values(np.array([3, 5]), expected, np.zeros(2))
+    check_values(np.array([3, 6]), expected, np.array([0.0, np.inf]))
+    with pytest.raises(WrongResultError, match=r"element largest\[1\] is 6, expected 5 within 0"):
+        check_values(np.array([3, 6]), expected, np.zeros(2), "largest")
+
+
 def test_it_lies_in_memory_as_any_large_array_does() -> None:
     result = guarded("out", (512, 512), "float32")
     assert result.array.ctypes.data % 64 == result.before.ctypes.data % 64

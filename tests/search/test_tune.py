@@ -151,6 +151,21 @@ def test_a_space_of_one_config_is_measured_once(database: Database) -> None:
     assert outcome.winner is not None
 
 
+def test_a_space_without_knobs_is_one_config(database: Database) -> None:
+    laboratory = Replay(table=lambda _: 1.0)
+    events: list[Event] = []
+    outcome = run(_task(9, space=Space(()), default={}), laboratory, database, report=events.append)
+    assert laboratory.measured == [{}]
+    assert outcome.exhausted
+    assert (outcome.progress.done, outcome.progress.trials) == (1, 1)
+    assert outcome.winner is not None
+    assert outcome.winner.config == {}
+    assert [type(event) for event in events] == [Started, BatchProposed, TrialFinished, Proving, Finished]
+    again = run(_task(9, space=Space(()), default={}), laboratory, database)
+    assert laboratory.measured == [{}]
+    assert again.winner == outcome.winner
+
+
 def test_failures_are_counted_and_nothing_is_proven_where_all_fail(database: Database) -> None:
     outcome = run(_task(16), Replay(table=lambda _: np.inf), database)
     assert outcome.progress.failures == {Status.WRONG_RESULT: 16}

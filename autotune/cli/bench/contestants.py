@@ -29,7 +29,7 @@ def inputs_of(workload: Workload, seed: int = 0) -> dict[str, Array]:
 def tuned(workload: Workload, inputs: Mapping[str, Array]) -> tuple[Call, Origin]:
     """The public call, and where its schedule comes from."""
     kernel = TunedKernel(workload.kernel)
-    choice = kernel.plan(*inputs.values(), direction=workload.kernel.direction).choice
+    choice = kernel.plan(*inputs.values()).choice
     return partial(kernel, *inputs.values()), choice.origin if choice else Origin.DEFAULT
 
 
@@ -38,7 +38,7 @@ def untuned(workload: Workload, inputs: Mapping[str, Array]) -> Call:
     kernel = TunedKernel(workload.kernel)
     before = os.environ.get("AUTOTUNE_DB")
     os.environ["AUTOTUNE_DB"] = str(Path(os.devnull) / "none")
-    kernel.plan(*inputs.values(), direction=workload.kernel.direction)
+    kernel.plan(*inputs.values())
     if before is None:
         del os.environ["AUTOTUNE_DB"]
     else:

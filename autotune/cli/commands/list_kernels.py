@@ -4,7 +4,7 @@ from autotune.cli.options import AsJson
 
 
 def list_kernels(as_json: AsJson = False) -> None:
-    """List the built-in kernels.
+    """List the built-in kernels: inputs and outputs, directions, extents, and options with their defaults.
 
     \b
     Examples:
@@ -22,8 +22,9 @@ def list_kernels(as_json: AsJson = False) -> None:
         ]
         terminal.print_json({"rows": rows})
         return
-    table = terminal.table("kernel", "directions", "axes")
+    table = terminal.table("kernel", "directions", "axes", "options")
     for kernel in kernels.values():
         definition = kernel.definition
-        table.add_row(definition.signature(), ", ".join(kernel.directions), ", ".join(definition.extent_names))
+        options = ", ".join(f"{name}={value}" for name, value in kernel.options.items())
+        table.add_row(definition.signature(), ", ".join(kernel.directions), ", ".join(definition.extent_names), options)
     terminal.console().print(table)

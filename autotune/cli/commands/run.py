@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autotune.cli.options import AsJson, DatabasePlace, KernelWord, database_place
+from autotune.cli.options import AsJson, DatabasePlace, KernelWord, OptionWords, database_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +25,15 @@ def run(
     size: Annotated[
         str, typer.Option("--size", metavar="SIZES", help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512).")
     ],
+    option: OptionWords = None,
     dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="float32 or float64.")] = "float32",
     direction: Annotated[
-        str | None, typer.Option("--direction", metavar="NAMES", help="Such as forward,vjp:a; all if not given.")
+        str | None,
+        typer.Option(
+            "--direction",
+            metavar="NAMES",
+            help="Such as forward,vjp:a,jvp; the kernel and its gradients if not given.",
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, metavar="N", help="Threads a call uses; all cores if not given.")
@@ -53,6 +59,7 @@ def run(
     Examples:
       autotune run matmul --size m=1024,n=1024,k=1024
       autotune run matmul --size a=512x64,b=64x512 --direction forward --dtype float64 --threads 1
+      autotune run conv2d --size x=8x64x56x56,w=64x64x3x3 --option stride=2,padding=1
       autotune run my_kernels.py:attention --size t=2048,d=64 --time 2m
     """
     from autotune.cli import kernels, terminal, words
@@ -62,7 +69,7 @@ def run(
     from autotune.machine import detect
 
     workloads = _workloads(
-        kernels.find(kernel),
+        kernels.find(kernel).specialized(**words.options(option)),
         words.shapes(size),
         directions=words.listed(direction, "--direction") if direction else None,
         dtype=dtype,
@@ -91,6 +98,8 @@ def _tune(
         for outcome in tune_each(workloads, effort, database=database, machine=machine, out=out):
             if outcome.error:
                 sys.stderr.write(f"autotune: {outcome.workload.describe()}: no winner proven: {outcome.error}\n")
+            elif outcome.exhausted and outcome.progress.trials == 1:
+                out.print("  it has one schedule as yet, so there was nothing to choose", soft_wrap=True)
             if outcome.interrupted:
                 return False
     except KeyboardInterrupt:
@@ -107,17 +116,10 @@ def _workloads(
     threads: int | None,
 ) -> "tuple[Workload, ...]":
     """One workload a direction; raises ShapeError, DtypeError and DifferentiationError for what the kernel has not."""
-    from autotune.autodiff import derive
-    from autotune.schedule import Workload
-    from autotune.settings import thread_count
-
     extents = kernel.extents(shapes)
-    definitions = [derive(kernel.definition, direction) for direction in directions or kernel.directions]
     return tuple(
-        Workload.of(
-            definition, {name: extents[name] for name in definition.extent_names}, dtype, threads or thread_count()
-        )
-        for definition in definitions
+        kernel.workload(direction, extents, dtype=dtype, threads=threads)
+        for direction in directions or kernel.tuned_directions
     )
 
 
@@ -160,8 +162,10 @@ def _print_table(out: "Console", tuned: "Sequence[Tuned]") -> None:
 def _cells(found: "Tuned") -> tuple[str, ...]:
     from autotune.cli import units
 
-    if found.seconds is None or found.flops is None or found.fraction is None:
+    if found.seconds is None:
         return ("-", "-", "-", "-", found.gain_words)
     default = units.duration(found.winner.default_seconds) if found.winner else "-"
-    share = f"{100 * found.fraction:.1f}"
-    return (units.gigaflops(found.flops), share, units.duration(found.seconds), default, found.gain_words)
+    rate, share = "-", "-"
+    if found.flops and found.fraction is not None:  # there are none where data are only moved
+        rate, share = units.gigaflops(found.flops), f"{100 * found.fraction:.1f}"
+    return (rate, share, units.duration(found.seconds), default, found.gain_words)

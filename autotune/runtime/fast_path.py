@@ -1,0 +1,123 @@
+"""The text of a kernel's `__call__`: the common case written out for the kernel's own parameters.
+
+Dtypes are compared by identity and shapes looked up. A loop over the arguments, hashing dtypes or making tuples of
+strides would each cost more than entering the machine code, which looks at the strides itself. Names that begin with
+call_ are the call's own; no input of a kernel may have one.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature
+from typing import Any
+
+from autotune.lang import Kernel, ScalarSpec, TensorSpec
+
+_TEXT = """
+def call(call_self, {parameters}*, out=None{options}):{specialize}
+    if out is not None:
+        return call_into(out, {arguments})
+    try:
+        {dtype}
+        {entry} = ({conditions}call_plans or call_no_plans)[{shapes}]
+    except (KeyError, AttributeError):
+        return call_other({arguments})
+    {allocate}
+    try:
+        call_scratch = call_pool.pop()
+    except IndexError:
+        call_scratch = call_plan.allocate()
+    try:
+        call_refused = call_compute({operands}{results}, call_scratch)
+    except (TypeError, AttributeError):  # an argument has dtype and shape, but is no array
+        return call_other({arguments})
+    if call_refused:
+        call_plan.run({arguments}, ({results},))
+    call_pool.append(call_scratch)
+    return {results}
+"""
+
+_WITHOUT_TENSORS = """
+def call(call_self, {parameters}*, out=None{options}):{specialize}
+    return call_other({arguments}) if out is None else call_into(out, {arguments})
+"""
+
+_SPECIALIZE = """
+    if call_options:
+        return call_self.specialized(**call_options)({operands}out=out)"""
+
+# The dtype of the call, and the plans for it.
+_FLOATING = """call_dtype = {first}.dtype
+        call_plans = (
+            call_float32_plans if call_dtype is call_float32
+            else call_float64_plans if call_dtype is call_float64 else call_no_plans
+        )"""
+_NOT_FLOATING = "call_dtype, call_plans = call_float64, call_float64_plans"
+
+
+def write_call(kernel: Kernel, scope: dict[str, Any]) -> Callable[..., Any]:
+    """A function of `self` (any object), the inputs of `kernel`, `out`, and its options where it has some.
+
+    `scope` has call_float32_plans and call_float64_plans, which map shapes to (plan, function, shapes of the results,
+    pool of scratch), an empty dict call_no_plans, the dtypes call_float32, call_float64 and call_int64, call_empty to
+    allocate arrays, and call_other and call_into for calls that no plan is found for or that are given `out`.
+    """
+    names = [spec.name for spec in kernel.inputs]
+    tensors = [spec for spec in kernel.inputs if isinstance(spec, TensorSpec)]
+    text = (_TEXT if tensors else _WITHOUT_TENSORS).format(
+        parameters=_listed(names),
+        operands=_listed(names),
+        arguments=f"({_listed(names).strip()})",
+        options=", **call_options" if kernel.options else "",
+        specialize=_SPECIALIZE.format(operands=_listed(names)) if kernel.options else "",
+        **_lookup(tensors),
+        **_results(kernel),
+    )
+    exec(compile(text, f"<call of {kernel.name}>", "exec"), scope)
+    call: Callable[..., Any] = scope["call"]
+    call.__name__ = call.__qualname__ = kernel.name  # which Python's own TypeErrors show
+    call.__signature__ = _signature(kernel)  # type: ignore[attr-defined]  # what help() shows
+    return call
+
+
+def key_of(kernel: Kernel, inputs: Sequence[Any]) -> Any:
+    """What a plan is found by: the shape of the only tensor, or the tuple of all their shapes."""
+    pairs = zip(kernel.inputs, inputs, strict=True)
+    shapes = tuple(value.shape for spec, value in pairs if not isinstance(spec, ScalarSpec))
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def _signature(kernel: Kernel) -> Signature:
+    names = ["call_self", *(spec.name for spec in kernel.inputs)]
+    inputs = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    options = [Parameter(name, Parameter.KEYWORD_ONLY, default=value) for name, value in kernel.options]
+    return Signature([*inputs, Parameter("out", Parameter.KEYWORD_ONLY, default=None), *options])
+
+
+def _lookup(tensors: Sequence[TensorSpec]) -> dict[str, str]:
+    floating = [spec.name for spec in tensors if not spec.integer]
+    conditions = [f"{name}.dtype is call_dtype and " for name in floating[1:]]
+    conditions += [f"{spec.name}.dtype is call_int64 and " for spec in tensors if spec.integer]
+    return {
+        "dtype": _FLOATING.format(first=floating[0]) if floating else _NOT_FLOATING,
+        "conditions": "".join(conditions),
+        "shapes": ", ".join(f"{spec.name}.shape" for spec in tensors),
+    }
+
+
+def _results(kernel: Kernel) -> dict[str, str]:
+    dtypes = ["call_int64" if output.integer else "call_dtype" for output in kernel.outputs]
+    several = len(dtypes) > 1
+    results = [f"call_result_{number}" for number in range(len(dtypes))] if several else ["call_result"]
+    shapes = [f"call_shape_{number}" for number in range(len(dtypes))] if several else ["call_shape"]
+    found = f"({', '.join(shapes)})" if several else shapes[0]
+    made = [
+        f"{result} = call_empty({shape}, {dtype})" for result, shape, dtype in zip(results, shapes, dtypes, strict=True)
+    ]
+    return {
+        "entry": f"call_plan, call_compute, {found}, call_pool",
+        "allocate": "\n    ".join(made),
+        "results": ", ".join(results),
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "".join(f"{name}, " for name in names)

@@ -1,0 +1,45 @@
+"""The Python blocks of README.md and docs/ run, those of a file one after another in one namespace."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autotune as at
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A database and a cache of its own, and a `tune` that looks at its arguments alone: searching takes minutes."""
+    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
+    caplog.set_level(logging.ERROR, "autotune")
+
+    def tune(kernel: at.TunedKernel, *, trials: int = 64, dtype: str = "float32", **shapes: Any) -> None:
+        assert trials > 0
+        for direction in kernel.tuned_directions:
+            kernel.workload(direction, kernel.extents(shapes), dtype=dtype)
+
+    monkeypatch.setattr(at.TunedKernel, "tune", tune)
+
+
+@pytest.mark.usefixtures("_apart")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run(page: Path) -> None:
+    text = page.read_text()
+    scope: dict[str, Any] = {"__name__": page.stem}
+    for block in BLOCK.finditer(text):
+        line = text[: block.start()].count("\n") + 1
+        exec(compile("\n" * line + block.group(1), str(page), "exec"), scope)  # noqa: S102  # our own documentation
+
+
+def test_pages_that_link_to_each_other_are_there() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", BLOCK.sub("", page.read_text())):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

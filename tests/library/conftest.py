@@ -1,0 +1,46 @@
+"""Each of the tests in `gates.py` runs once for each case of its class; machine code is kept for the session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.library.gates")
+
+from tests.library.cases import Case  # noqa: E402  # after the line that has its assertions rewritten
+from tests.library.gates import Gates, LinearGates, SmoothGates  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path) -> None:
+    monkeypatch.setenv("AUTOTUNE_CACHE", str(cache))
+    monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
+    monkeypatch.setenv("AUTOTUNE_THREADS", "1")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize what a test of `gates.py` asks for: a case, and an input of it."""
+    if metafunc.cls is None or not issubclass(metafunc.cls, Gates | LinearGates | SmoothGates):
+        return
+    names = [name for name in ("case", "compiled_case", "wrt", "linear_in") if name in metafunc.fixturenames]
+    if names:
+        rows = list(_rows(metafunc.cls.cases, names))
+        metafunc.parametrize(names, rows, ids=["-".join(map(str, row)) for row in rows])
+
+
+def _rows(cases: tuple[Case, ...], names: list[str]) -> Iterator[tuple[object, ...]]:
+    for case in cases:
+        match names:
+            case ["case"]:
+                yield (case,)
+            case ["compiled_case"] if case.compiled:
+                yield (case,)
+            case ["case", "linear_in"]:
+                yield from ((case, name) for name in case.linear)
+            case ["case", "wrt"]:
+                yield from ((case, name) for name in case.floating)
