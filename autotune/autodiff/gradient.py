@@ -25,6 +25,7 @@ from autotune.lang import (
 )
 from autotune.lang.axes import fresh_name, own_axes
 from autotune.lang.indexing import index_expr
+from autotune.lang.shapes import unknown_extents
 from autotune.lang.specs import Input
 from autotune.lang.traverse import fresh_axis
 from autotune.lang.validate import all_axes, names_read, needed_extents
@@ -282,7 +283,9 @@ def _inputs(kernel: Kernel, source: Input, further: Sequence[TensorSpec], gradie
     """The inputs that are read, and such as are needed for their shape; `source` before others for its shape."""
     chosen = {spec.name: spec for spec in kernel.inputs if spec.name in names_read([gradient])}
     for spec in (source, *kernel.inputs):
-        known = {extent for other in (*chosen.values(), *further) for extent in other.extents}
-        if needed_extents([gradient]) & set(spec.extents) - known:
+        given = (*chosen.values(), *further)
+        unknown = unknown_extents(given)  # those that stand in products only
+        known = {extent for other in given for extent in other.extents} - unknown
+        if (needed_extents([gradient]) | unknown) & set(spec.extents) - known:
             chosen[spec.name] = spec
     return (*(spec for spec in kernel.inputs if spec.name in chosen), *further)

@@ -73,6 +73,16 @@ class Env:
         """The same with the values of further nodes."""
         return replace(self, values={**self.values, **values}, label=next(_labels))
 
+    def binding(self, axes: Sequence[Axis]) -> "Env":
+        """The same without what is known of nodes that depend on `axes`, which are other axes from here on."""
+        values = {node: value for node, value in self.values.items() if not set(axes) & set(node.axes)}
+        return self if len(values) == len(self.values) else replace(self, values=values, label=next(_labels))
+
+    def outside(self, scope: Scope) -> "Env":
+        """What is still so in a block opened in `scope`, which may lie further out than where this is."""
+        inside = {condition: at for condition, at in self.inside.items() if at.depth <= scope.depth}
+        return replace(self, inside=inside)
+
     def affine(self) -> dict[Axis, Affine]:
         """The index of each axis."""
         return {axis: place.index for axis, place in self.places.items()}
@@ -269,12 +279,14 @@ class Points:
         found = self.located(node.indices, extents, env, scope, place, padded=node.pad is not None)
         kept = [env.places[axis].scope for axis in node.body.axes if axis not in node.bound]
         at = deepest([self.top, *kept, *found.scopes])
+        inner = env.binding(node.bound)
         if not found.tests:
-            return self.value(node.body, env.at(self._bound(node, found, None)), scope)
+            return self.value(node.body, inner.at(self._bound(node, found, None)), scope)
         name = self.frame.numbered("read")
         at.add(f"{name} = {constant(node.pad or 0.0)}")
         with at.block(f"if {self.all_of(found.tests, at)}:") as block:
-            inner = env.at(self._bound(node, found, block), dict.fromkeys(found.conditions, block))
+            conditions = dict.fromkeys(found.conditions, block)
+            inner = inner.outside(at).at(self._bound(node, found, block), conditions)
             block.add(f"{name} = {unwrapped(self.real(node.body, inner, block).text)}")
         return Value(name, at, atomic=True)
 
@@ -376,7 +388,8 @@ class Points:
         from autotune.codegen.nests import reduced  # which opens loops to evaluate in
 
         at = deepest([self.top, *(env.places[axis].scope for axis in node.axes)])
-        return reduced(self, node.reduction, node.over, node.body, env, at, node.reduction)
+        inner = env.binding(node.over).outside(at)
+        return reduced(self, node.reduction, node.over, node.body, inner, at, node.reduction)
 
 
 @dataclass

@@ -54,10 +54,15 @@ def generator_version() -> str:
 def generate(workload: Workload, config: Config, machine: Machine) -> Source:
     """The module that runs `config`; raises ConfigError where the config is not in the workload's space."""
     schedule = template_for(workload).schedule(workload, config, machine)
-    body = str(_module(_Module(workload, config, schedule)))
+    body = module_text(workload, config, schedule)
     digest = hashlib.sha256(f"{generator_version()}\n{body}".encode()).hexdigest()
     stem = re.sub(r"\W", "_", f"{workload.kernel.name}_{workload.kernel.direction}")
     return Source(f"{_header(workload, config, schedule)}\n{body}\n", digest, f"{stem[:80]}_{digest[:16]}")
+
+
+def module_text(workload: Workload, config: Config, schedule: Schedule) -> str:
+    """The text of the module that runs `schedule`, without its header."""
+    return str(_module(_Module(workload, config, schedule)))
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,8 @@ def _refuse_strides(lines: Lines, module: _Module) -> None:
             f"{name}.strides[{axis}] {'!=' if required.get(spec.name) == axis else '%'} {size}"
             for axis in range(len(spec.extents))
         ]
+        if spec.name in required and not any(map(module.tiled, module.schedule)):
+            tests[required[spec.name]] = f"{name}.size and {tests[required[spec.name]]}"  # strides of nothing are 0
         if tests:
             with lines.block(f"if {' or '.join(tests)}:"):
                 lines.add(f"return {position}")

@@ -59,9 +59,9 @@ class Space:
 
 @dataclass(frozen=True)
 class Source:
-    """What is read: an array, what it is called, and the value outside it, if there is one."""
+    """What is read: an array, what it is of, and the value outside it, if there is one."""
 
-    name: str
+    origin: Expr | str
     array: Numbers
     pad: float | None = None
 
@@ -95,7 +95,7 @@ def scatter(node: Scatter, factors: Sequence[NamedArray], space: Space, known: V
     terms = align(NamedArray(in_body, contract(factors, in_body, sizes)), left)
     terms = np.broadcast_to(terms, space.shape(left))
     shape = space.shape(space.free(node.axes))
-    if prod(shape) == 0:
+    if terms.size == 0:
         return np.zeros(shape, terms.dtype)
     targets, valid = _targets(node, left, space, known)
     return _totals(targets[valid], real(terms)[valid], prod(shape)).reshape(shape)
@@ -183,7 +183,8 @@ def _gather(
     for dimension, (index, length) in enumerate(zip(bound, array.shape, strict=True)):
         where, inside = _located(index, axes, length, space, known)
         if source.pad is None and not inside.all():
-            place = f"dimension {dimension + 1} of {source.name}"
+            name = source.origin if isinstance(source.origin, str) else f"the intermediate {source.origin!r}"
+            place = f"dimension {dimension + 1} of {name}"
             raise _outside(place, written[dimension], length, _numbers(index, axes, space, known)[0], space)
         positions.append(where)
         valid = valid & inside
@@ -218,7 +219,7 @@ def _numbers(index: Affine | Expr, axes: Sequence[Axis], space: Space, known: Va
 
 def _outside(place: str, index: Index, length: int, numbers: Numbers, space: Space) -> IndexRangeError:
     wrong = numbers[~((numbers >= 0) & (numbers < length))]
-    value = f"{wrong[0]:.17g}" if wrong.size else "not whole"
+    value = str(wrong[0].item()).removesuffix(".0") if wrong.size else "not whole"
     message = (
         f"kernel {space.kernel}: index {index} into {place} is {value}, but the extent is {length}: an index goes from "
         f"0 to {length - 1}, and .pad(…) says what is outside"

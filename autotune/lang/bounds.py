@@ -18,22 +18,29 @@ from autotune.lang.indexing import affine_of
 from autotune.lang.specs import Input, Output
 from autotune.lang.traverse import erase
 
-_LONGEST = 60  # characters of an expression in a message
-
 
 @dataclass(frozen=True)
 class Access:
-    """An affine index of one dimension of something, over the axes of the read that it stands in."""
+    """The affine index of one dimension of what `node` reads."""
 
-    place: str
+    node: Read | Reindex
+    dimension: int
     index: Axis | Affine
     extent: str
-    axes: tuple[Axis, ...]
 
     @property
     def affine(self) -> Affine:
         """The index as an affine function."""
         return Affine.of(self.index)
+
+    @property
+    def place(self) -> str:
+        """What is read there, for a message."""
+        match self.node:
+            case Read():
+                return f"{self.node!r}, dimension {self.dimension}"
+            case Reindex(body, bound):
+                return f"the intermediate {body!r} over {', '.join(map(str, bound))}, dimension {self.dimension}"
 
 
 def accesses(inputs: Sequence[Input], outputs: Sequence[Output]) -> tuple[Access, ...]:
@@ -43,37 +50,30 @@ def accesses(inputs: Sequence[Input], outputs: Sequence[Output]) -> tuple[Access
     for node in subexpressions([erase(output.expr) for output in outputs]):
         match node:
             case Read(tensor, indices, None):
-                text = f"{node}, dimension {{}}"
-                found |= dict.fromkeys(_affine(text, extents[tensor], indices, node.axes))
-            case Reindex(body, bound, indices, None):
-                text = f"the intermediate {_short(body)} over {', '.join(map(str, bound))}, dimension {{}}"
-                found |= dict.fromkeys(_affine(text, [axis.extent for axis in bound], indices, node.axes))
+                found |= dict.fromkeys(_affine(node, extents[tensor], indices))
+            case Reindex(_, bound, indices, None):
+                found |= dict.fromkeys(_affine(node, [axis.extent for axis in bound], indices))
             case _:
                 pass
     return tuple(found)
 
 
-def _affine(text: str, extents: Sequence[str], indices: Sequence[Index], axes: tuple[Axis, ...]) -> Iterator[Access]:
+def _affine(node: Read | Reindex, extents: Sequence[str], indices: Sequence[Index]) -> Iterator[Access]:
     for dimension, (extent, index) in enumerate(zip(extents, indices, strict=True), start=1):
         if not isinstance(index, Expr) and not (isinstance(index, Axis) and index.extent == extent):
-            yield Access(text.format(dimension), index, extent, axes)
-
-
-def _short(body: Expr) -> str:
-    text = str(body)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+            yield Access(node, dimension, index, extent)
 
 
 def check_concrete(kernel: str, found: Sequence[Access], extents: Mapping[str, int]) -> None:
     """Raise ShapeError where an index leads outside with these extents; one over an empty axis leads nowhere."""
     for access in found:
-        if 0 in (extents[axis.extent] for axis in access.axes):
+        if 0 in (extents[axis.extent] for axis in access.node.axes):
             continue
         affine, extent = access.affine, extents[access.extent]
         least, greatest = (bound // affine.divisor for bound in affine.bounds(extents))
         if least < 0 or greatest >= extent:
             message = (
-                f"kernel {kernel}: {access.place}: the index {access.index} goes from {least} to {greatest}, outside "
+                f"kernel {kernel}: {access.place}: the index {access.index} {_reach(least, greatest)}, outside "
                 f"the extent {access.extent} = {extent} (0 to {extent - 1}); {_advice(access)}"
             )
             raise ShapeError(message)
@@ -83,14 +83,18 @@ def check_symbolic(found: Sequence[Access], sizes: Mapping[str, Expr]) -> None:
     """Raise DefinitionError where an index leads outside whatever the extents are, if no axis is empty."""
     for access in found:
         least, greatest = _extremes(access.affine, sizes)
-        extent = _of_extents(Affine(((access.extent, 1),)), sizes)
+        largest = _of_extents(Affine(((access.extent, 1),), -1), sizes)
         below = _always_negative(least)
-        if below or _always_negative(_plus(extent, greatest, -1)):
+        if below or _always_negative(_plus(largest, greatest, -1)):
             message = (
-                f"{access.place}: the index {access.index} goes from {least} to {greatest}, outside the extent "
+                f"{access.place}: the index {access.index} {_reach(least, greatest)}, outside the extent "
                 f"{access.extent} at its {'beginning' if below else 'end'}, however large it is; {_advice(access)}"
             )
             raise DefinitionError(message)
+
+
+def _reach(least: object, greatest: object) -> str:
+    return f"is {least}" if least == greatest else f"goes from {least} to {greatest}"
 
 
 def _advice(access: Access) -> str:

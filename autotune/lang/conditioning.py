@@ -15,8 +15,8 @@ Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.3) with these rules
   function that is not linear cannot be flattened through: what was gathered below it is added to what gathers above.
 * Magnitudes. f(x) has M = |f(x)| + L·M(x), where L bounds |f'| between x - E and x + E (mean value theorem). A function
   that jumps there has M large enough to allow for the jump, and so has what is read or scattered where the index may.
-* Recurrences. Where the steps of a scan are smooth, errors are carried on by their derivatives, so that a state that
-  decays forgets them; elsewhere the rules are applied step by step (`autotune.lang.recurrence`).
+* Recurrences. The steps of a scan carry errors on by their derivatives, so that a state that decays forgets them; where
+  an error may lead over a kink or a jump, the rules are applied to the step (`autotune.lang.recurrence`).
 
 Inputs count as exact, and constants that are; so the arguments must be representable in the type in question.
 """
@@ -45,19 +45,19 @@ Mask = NDArray[np.bool_]
 _EXTREMES = ("max", "min", "first_max", "first_min")
 
 
-def magnitudes(expr: Expr, arguments: Arguments, precision: Precision) -> tuple[Array, Roundings]:
-    """The magnitude of `expr` over its free axes, and its roundings, where computed in `precision`."""
-    known = Conditions(arguments, precision, values(expr, arguments), arguments.space)
+def conditions(roots: Sequence[Expr], arguments: Arguments, precision: Precision) -> "Conditions":
+    """What is known of `roots`, and of all nodes that they are computed from, where computed in `precision`."""
+    known = Conditions(arguments, precision, values(roots, arguments), arguments.space)
     with np.errstate(all="ignore"):
-        for node in subexpressions(expr, evaluated):
+        for node in subexpressions(roots, evaluated):
             known.add(node)
-    return known.magnitudes[expr], known.roundings[expr]
+    return known
 
 
 class Conditions:
     """Magnitudes and roundings of the nodes met so far, operands before the nodes that use them.
 
-    `exact` says of each element whether it is computed without error.
+    Magnitudes are arrays over the free axes of a node; `exact` says of each element whether it has no error.
     """
 
     def __init__(self, arguments: Arguments, precision: Precision, known: Values, space: Space) -> None:
@@ -91,7 +91,9 @@ class Conditions:
         """Take in what is known of a node."""
         shape = self.space.shape(self.space.free(node.axes))
         # Nothing that is computed is more accurate than the spacing of the smallest numbers.
-        floored = np.where(exact, magnitude, np.maximum(magnitude, self.precision.smallest))
+        floored = (
+            magnitude if exact.all() else np.where(exact, magnitude, np.maximum(magnitude, self.precision.smallest))
+        )
         self.magnitudes[node] = np.broadcast_to(floored, shape)
         self.exact[node] = np.broadcast_to(exact, shape)
         self.roundings[node] = roundings

@@ -11,6 +11,7 @@ from autotune.lang.expressions import (
     Index,
     axes_of,
     check_indices,
+    checked_pad,
     computed,
     index_texts,
     recomputed,
@@ -35,8 +36,7 @@ class Reindex(Expr):
         if len(self.bound) != len(self.indices):
             message = f"{len(self.indices)} indices for the {len(self.bound)} axes {', '.join(map(str, self.bound))}"
             raise DefinitionError(message)
-        if self.pad is not None:
-            object.__setattr__(self, "pad", float(self.pad))
+        object.__setattr__(self, "pad", checked_pad("an expression", self.pad))
 
     def _free_axes(self) -> tuple[Axis, ...]:
         return unite([tuple(axis for axis in self.body.axes if axis not in self.bound), axes_of(self.indices)])
@@ -78,7 +78,7 @@ class Scatter(Expr):
         inside = unite([self.body.axes, axes_of(self.indices)])
         for axis in self.over:
             if axis not in inside:
-                message = f"a scatter over {axis}, which neither {self.body} nor its indices have"
+                message = f"a scatter over {axis}, which neither {self.body!r} nor its indices have"
                 raise DefinitionError(message)
         for axis in self.onto:
             if axis in inside:
@@ -147,7 +147,7 @@ class Scan(Expr):
             raise DefinitionError(message)
         for start in self.starts:
             if self.axis in start.axes:
-                message = f"the start {start} of a scan over {self.axis} depends on {self.axis}; start all steps alike"
+                message = f"the start {start!r} of a scan over {self.axis} depends on it; start all steps alike"
                 raise DefinitionError(message)
 
     @property
@@ -209,7 +209,7 @@ class Linearized(Expr):
             known = (*self.value.axes, *operand.axes)
             for axis in partial.axes:
                 if axis not in known:
-                    message = f"the partial derivative {partial} has the axis {axis}, which {operand} does not have"
+                    message = f"the partial derivative {partial!r} has the axis {axis}, which {operand!r} does not have"
                     raise DefinitionError(message)
 
     def _free_axes(self) -> tuple[Axis, ...]:

@@ -1,7 +1,7 @@
 """Kernels from Python functions: annotations say what the inputs are, the body says what is computed."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Generic, TypeAlias, TypeVarTuple
@@ -55,6 +55,16 @@ class Tensor(Arithmetic, Generic[*Dimensions]):
     def __getitem__(self, indices: object) -> Read:
         return self._read(indices, None)
 
+    def __iter__(self) -> Iterator[Expr]:
+        message = f"tensor {self.spec} cannot be looped over; index it with axes, and reduce with sum(…, over=…)"
+        raise DefinitionError(message)
+
+    def __str__(self) -> str:
+        return str(self.spec)
+
+    def __repr__(self) -> str:
+        return f"tensor {self}"
+
     def pad(self, value: float) -> "Padded":
         """The tensor with `value` everywhere around it: `x.pad(0)[i - 1]` reads 0 before the first element."""
         return Padded(lambda indices: self._read(indices, value))
@@ -103,6 +113,10 @@ class Intermediate:
     axes: tuple[Axis, ...]
     expr: Expr
 
+    def __iter__(self) -> Iterator[Expr]:
+        message = "an intermediate cannot be looped over; index it with axes, and reduce with sum(…, over=…)"
+        raise DefinitionError(message)
+
     def __getitem__(self, indices: object) -> Expr:
         return self._read(indices, None)
 
@@ -114,7 +128,7 @@ class Intermediate:
         indices = as_indices("the intermediate", written)
         if len(indices) != len(self.axes):
             listing = ", ".join(map(str, self.axes))
-            message = f"the intermediate {self.expr} has the axes {listing}, but is read at {len(indices)} indices"
+            message = f"the intermediate {self.expr!r} has the axes {listing}, but is read at {len(indices)} indices"
             raise DefinitionError(message)
         if pad is None:
             check_axes("the intermediate", [axis.extent for axis in self.axes], indices)
@@ -131,7 +145,7 @@ class IntermediateFactory:
             node = as_expr(expr)
             missing = [axis for axis in bound if axis not in node.axes]
             if missing:
-                message = f"let[{', '.join(map(str, bound))}]: {node} does not have the axis {missing[0]}; leave it out"
+                message = f"let[{', '.join(map(str, bound))}]: {node!r} has no axis {missing[0]}; leave it out"
                 raise DefinitionError(message)
             return Intermediate(bound, node)
 
@@ -207,19 +221,22 @@ def _options(function: Function, given: Mapping[str, Option]) -> dict[str, Optio
     """The structural constants, those given before the defaults."""
     parameters = inspect.signature(function).parameters.values()
     known = {parameter.name: parameter for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    written: Mapping[str, object] = given
-    for name, value in written.items():
+    for name in given:
         if name not in known:
             message = f"there is no option {name!r}; the options are {', '.join(known) or 'none'}"
-            raise DefinitionError(message)
-        if not isinstance(value, bool | int | float):
-            message = f"option {name} must be a number or a truth value, not {value!r}"
             raise DefinitionError(message)
     missing = [name for name, option in known.items() if option.default is option.empty and name not in given]
     if missing:
         message = f"option {missing[0]} has no default; give it a value"
         raise DefinitionError(message)
-    return {name: given.get(name, option.default) for name, option in known.items()}
+    return {name: _option(name, given.get(name, option.default)) for name, option in known.items()}
+
+
+def _option(name: str, value: object) -> Option:
+    if not isinstance(value, bool | int | float):
+        message = f"option {name} must be a number or a truth value, not {value!r}"
+        raise DefinitionError(message)
+    return value
 
 
 def _inputs(function: Function) -> tuple[Input, ...]:
@@ -229,6 +246,10 @@ def _inputs(function: Function) -> tuple[Input, ...]:
         message = f"the annotations cannot be evaluated ({error}); import Tensor and Scalar at module level"
         raise DefinitionError(message) from error
     parameters = inspect.signature(function).parameters.values()
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            message = f"{parameter} stands for any number of inputs; name each of them"
+            raise DefinitionError(message)
     return tuple(_input(p.name, annotations) for p in parameters if p.kind is not p.KEYWORD_ONLY)
 
 

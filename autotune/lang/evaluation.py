@@ -131,7 +131,7 @@ def reindexed(node: Reindex, body: Numbers, known: Values, space: Space, pad: fl
     kept = tuple(axis for axis in space.free(node.body.axes) if axis not in node.bound)
     dimensions = (*kept, *node.bound)
     array = real(over(dimensions, NamedArray(space.free(node.body.axes), body), space.shape(dimensions)))
-    source = Source(f"({node.body})[{', '.join(map(str, dimensions))}]", array, pad)
+    source = Source(node.body, array, pad)
     return read(source, (*kept, *node.indices), node.axes, space, known)
 
 

@@ -1,9 +1,9 @@
 """Expressions in index notation: immutable trees whose free axes make them tensors.
 
 An expression with free axes i, j *is* the tensor of its values over i and j (Einstein's convention), so any node may
-stand wherever a value may. Nodes are compared by structure, through a digest of it. What a node derives from its operands
-(its axes and its digest) is computed once at construction, so sharing a subexpression costs nothing, walking one stays
-linear, and so does comparing two that were built apart.
+stand wherever a value may. Nodes are compared by structure, through a digest of it. What a node derives from its
+operands (its axes and its digest) is computed once at construction, so sharing a subexpression costs nothing, walking
+one stays linear, and so does comparing two that were built apart.
 """
 
 import math
@@ -73,7 +73,7 @@ class Expr(Arithmetic):
         return self
 
     def __bool__(self) -> bool:
-        message = f"{self} has no truth value while the kernel is defined; choose between values with where(…)"
+        message = f"{self!r} has no truth value while the kernel is defined; choose between values with where(…)"
         raise DefinitionError(message)
 
     @property
@@ -104,7 +104,8 @@ class Expr(Arithmetic):
         return render(self, {}, longest=1000)
 
     def __repr__(self) -> str:
-        return str(self)
+        # For messages: the text of an expression that uses its parts twice, and so on, has no end.
+        return brief(self)
 
 
 def _encoded(value: object) -> bytes:
@@ -206,8 +207,7 @@ class Read(Expr):
     def _check(self) -> None:
         check_name("a tensor", self.tensor)
         check_indices(self.tensor, self.indices)
-        if self.pad is not None:
-            object.__setattr__(self, "pad", float(self.pad))
+        object.__setattr__(self, "pad", checked_pad(self.tensor, self.pad, integer=self.integer))
 
     def _free_axes(self) -> tuple[Axis, ...]:
         return axes_of(self.indices)
@@ -248,7 +248,7 @@ class Apply(Expr):
             message = f"{self.function} takes {function.arity} operands, not {len(self.operands)}"
             raise DefinitionError(message)
         if self.function == "pow" and not isinstance(self.operands[1], Constant):
-            message = f"the exponent {self.operands[1]} of a power must be a number; write exp(y * log(x)) for others"
+            message = f"the exponent {self.operands[1]!r} of a power must be a number; write exp(y * log(x)) for others"
             raise DefinitionError(message)
 
     def _free_axes(self) -> tuple[Axis, ...]:
@@ -300,7 +300,7 @@ class Reduce(Expr):
             if axis not in self.body.axes:
                 known = ", ".join(map(str, self.body.axes)) or "none"
                 message = (
-                    f"{self.reduction} over {axis}, but {self.body} does not have that axis (its axes: {known}); "
+                    f"{self.reduction} over {axis}, but {self.body!r} does not have that axis (its axes: {known}); "
                     f"reduce over one of its axes or index something with {axis}"
                 )
                 raise DefinitionError(message)
@@ -346,6 +346,17 @@ def render(root: Expr, names: Mapping[Expr, str], *, longest: int | None = None)
     return texts[root]
 
 
+def brief(root: Expr, depth: int = 4) -> str:
+    """The printed form of `root` for a message, with what lies deeper left out: "exp(…[i, j])"."""
+    names: dict[Expr, str] = {}
+    level, seen = [root], {root}
+    for _ in range(depth):
+        level = [child for node in level for child in node.children if child not in seen]
+        seen.update(level)
+    names = {node: "…" for node in level if node.children}
+    return render(root, names)
+
+
 def _enclosed(operand: Expr, text: str, least: Precedence, names: Mapping[Expr, str]) -> str:
     return text if operand in names or operand.precedence >= least else f"({text})"
 
@@ -357,6 +368,8 @@ def as_expr(value: object) -> Expr:
     if _is_number(value):
         return Constant(value)
     message = f"{value!r} ({type(value).__name__}) cannot stand in an expression; use reads, scalars and numbers"
+    if isinstance(value, bool):
+        message += ", and equal(x, y) to compare values: == compares expressions"
     raise DefinitionError(message)
 
 
@@ -367,6 +380,17 @@ def _is_number(value: object) -> TypeGuard[float]:
 def apply(function: str, *operands: Operand) -> Expr:
     """The function called `function` in the table, of `operands`."""
     return Apply(function, tuple(map(as_expr, operands)))
+
+
+def checked_pad(name: str, pad: object, *, integer: bool = False) -> float | None:
+    """The padding as a float; raises DefinitionError where it is no number, or not whole among whole numbers."""
+    if pad is None:
+        return None
+    if not _is_number(pad) or math.isnan(pad) or (integer and not float(pad).is_integer()):
+        kind = "a whole number, as its elements are" if integer else "a number"
+        message = f"{name} is padded with {pad!r}; pad it with {kind}"
+        raise DefinitionError(message)
+    return float(pad)
 
 
 def check_indices(tensor: str, indices: Sequence[object]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 
-from autotune.lang.constructs import Reindex, Scan, Scatter
+from autotune.lang.axes import Axis
+from autotune.lang.constructs import Linearized, Reindex, Scan, Scatter
 from autotune.lang.expressions import Apply, Expr, Read, Reduce
 from autotune.lang.graph import subexpressions
-from autotune.lang.traverse import factors, summands
+from autotune.lang.traverse import factors, scan_inputs, step_nodes, summands
 
 
 def count_flops(root: "Expr | Sequence[Expr]", extents: Mapping[str, int]) -> int:
@@ -24,6 +25,10 @@ def _computed(node: Expr) -> tuple[Expr, ...]:
     match node:
         case Scan() if node != node.group:
             return (node.group,)
+        case Scan():
+            return scan_inputs(node)
+        case Linearized(value):
+            return (value,)
         case Scatter(body):
             return factors(body)
         case Reindex(body):
@@ -44,9 +49,12 @@ def _flops(node: Expr, extents: Mapping[str, int]) -> int:
             return 0
         case Apply():
             return _points(node, extents)
+        case Scan() if node == node.group:
+            parts = [part for part in step_nodes(node) if isinstance(part, Apply) and part.function != "stop_gradient"]
+            return sum(_points(part, extents, node.axis) for part in parts)
         case _:
             return 0
 
 
-def _points(expr: Expr, extents: Mapping[str, int]) -> int:
-    return prod(extents[axis.extent] for axis in expr.axes)
+def _points(expr: Expr, extents: Mapping[str, int], *others: Axis) -> int:
+    return prod(extents[axis.extent] for axis in dict.fromkeys((*expr.axes, *others)))

@@ -45,13 +45,13 @@ def _as_index(name: str, position: int, value: object) -> Index:
         return affine.simplest()
     if not is_whole(expr):
         message = (
-            f"index {position} of {name} is {expr}, which need not be a whole number; read an integer tensor there "
-            f"(annotated Integers[...]), or round it down: floor({expr})"
+            f"index {position} of {name} is {expr!r}, which need not be a whole number; read an integer tensor there "
+            f"(annotated Integers[...]), or round it down: floor({expr!r})"
         )
         raise DefinitionError(message)
     if not any(isinstance(node, Read | Parameter) for node in subexpressions(expr)):
         message = (
-            f"index {position} of {name} is {expr}, which is not affine: axes may be added and multiplied by whole "
+            f"index {position} of {name} is {expr!r}, which is not affine: axes may be added and multiplied by whole "
             f"numbers; put floor(…) around it to compute it at run time all the same"
         )
         if not any(isinstance(node, Apply) and node.function == "floor" for node in subexpressions(expr)):

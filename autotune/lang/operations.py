@@ -13,7 +13,6 @@ from autotune.lang.axes import Axis, unite
 from autotune.lang.constructs import Carry, Reindex, Scan
 from autotune.lang.expressions import Expr, Extent, Reduce, apply, as_expr
 from autotune.lang.graph import subexpressions
-from autotune.lang.traverse import scan_inputs
 
 Over: TypeAlias = "Axis | tuple[Axis, ...]"
 Ties: TypeAlias = Literal["even", "first"]
@@ -29,7 +28,7 @@ def max(x: Operand, over: Over, *, ties: Ties = "even") -> Expr:  # noqa: A001  
 
     Equal ones share the gradient evenly; with ties="first", the first in the order of `over` has all of it.
     """
-    return Reduce({"even": "max", "first": "first_max"}[ties], as_expr(x), _axes(over))
+    return Reduce(_extreme("max", ties), as_expr(x), _axes(over))
 
 
 def min(x: Operand, over: Over, *, ties: Ties = "even") -> Expr:  # noqa: A001  # at.min, as in NumPy and JAX
@@ -37,7 +36,7 @@ def min(x: Operand, over: Over, *, ties: Ties = "even") -> Expr:  # noqa: A001  
 
     Equal ones share the gradient evenly; with ties="first", the first in the order of `over` has all of it.
     """
-    return Reduce({"even": "min", "first": "first_min"}[ties], as_expr(x), _axes(over))
+    return Reduce(_extreme("min", ties), as_expr(x), _axes(over))
 
 
 def prod(x: Operand, over: Over) -> Expr:
@@ -187,7 +186,7 @@ def mean(x: Operand, over: Over) -> Expr:
 
 def extent(axis: Axis) -> Expr:
     """The number of indices of `axis`, as a value, in the index of a read, or in the size of another axis."""
-    return Extent(axis.extent)
+    return Extent(_checked("the extent", axis).extent)
 
 
 def scan(
@@ -203,6 +202,7 @@ def scan(
     The steps are pointwise in what they carry; they may read anything else at `over`. `reverse` goes from the last
     index to the first. The carried values are named like the parameters of `step`.
     """
+    _checked("a scan", over)
     several = isinstance(start, tuple)
     starts = tuple(map(as_expr, start if isinstance(start, tuple) else (start,)))
     names = tuple(inspect.signature(step).parameters)
@@ -220,9 +220,10 @@ def scan(
         if found.lanes == lanes:
             break
         lanes = found.lanes
-    inner = {node.name for node in subexpressions(scan_inputs(found)) if isinstance(node, Carry)}
-    if inner & set(names):
-        message = f"two scans, one inside the other, carry {', '.join(sorted(inner & set(names)))}; rename one"
+    inner = [node for node in subexpressions(found.children) if isinstance(node, Scan)]
+    twice = sorted({carry.name for scan in inner for carry in scan.carries} & set(names))
+    if twice:
+        message = f"two scans, one inside the other, carry {', '.join(twice)}; rename the parameters of one step"
         raise DefinitionError(message)
     values = tuple(found.result(which) for which in range(len(steps)))
     return values if several else values[0]
@@ -230,13 +231,36 @@ def scan(
 
 def last(x: Operand, over: Axis) -> Expr:
     """x at the last index of `over`, such as the value that a scan ends with; the axis must not be empty."""
-    return Reindex(as_expr(x), (over,), (Affine(((over.extent, 1),), -1),))
+    return Reindex(_along("last", x, over), (over,), (Affine(((over.extent, 1),), -1),))
 
 
 def first(x: Operand, over: Axis) -> Expr:
     """x at the first index of `over`, where a reverse scan ends; the axis must not be empty."""
-    return Reindex(as_expr(x), (over,), (Affine((), 0),))
+    return Reindex(_along("first", x, over), (over,), (Affine((), 0),))
+
+
+def _extreme(name: str, ties: Ties) -> str:
+    if ties not in ("even", "first"):
+        message = f'ties={ties!r}: equal elements of a {name} share its gradient ("even") or the "first" has it'
+        raise DefinitionError(message)
+    return name if ties == "even" else f"first_{name}"
+
+
+def _along(name: str, x: Operand, over: Axis) -> Expr:
+    expr = as_expr(x)
+    if _checked(name, over) not in expr.axes:
+        known = ", ".join(map(str, expr.axes)) or "none"
+        message = f"{name} over {over}, but {expr!r} does not have that axis (its axes: {known})"
+        raise DefinitionError(message)
+    return expr
+
+
+def _checked(name: str, axis: object) -> Axis:
+    if not isinstance(axis, Axis):
+        message = f"{name} takes an axis, not {axis!r}; write one from axes(…) or axis(name, extent)"
+        raise DefinitionError(message)
+    return axis
 
 
 def _axes(over: Over) -> tuple[Axis, ...]:
-    return over if isinstance(over, tuple) else (over,)
+    return tuple(_checked("a reduction", axis) for axis in (over if isinstance(over, tuple) else (over,)))

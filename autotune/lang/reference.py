@@ -9,7 +9,7 @@ from typing import TypeAlias
 from numpy.typing import ArrayLike, DTypeLike
 
 from autotune.lang.arrays import NamedArray, over, real
-from autotune.lang.conditioning import magnitudes
+from autotune.lang.conditioning import conditions
 from autotune.lang.evaluation import Arguments, values
 from autotune.lang.functions import Array, Numbers
 from autotune.lang.kernel import Kernel
@@ -55,18 +55,18 @@ def error_bound(kernel: Kernel, arguments: Mapping[str, ArrayLike], dtype: DType
     not finite, or a derivative is unbounded.
     """
     precision = Precision.of(dtype)
-    conditions = _conditions(kernel, arguments, precision)
-    return {name: bound(array, roundings, precision) for name, (array, roundings) in conditions.items()}
+    found = _conditions(kernel, arguments, precision)
+    return {name: bound(array, roundings, precision) for name, (array, roundings) in found.items()}
 
 
 def _conditions(
     kernel: Kernel, arguments: Mapping[str, ArrayLike], precision: Precision
 ) -> dict[str, tuple[Array, Roundings]]:
     given = Arguments.of(kernel, arguments)
-    conditions = {}
-    for output in kernel.outputs:
-        expr = erase(output.expr)
-        array, roundings = magnitudes(expr, given, precision)
-        spread = over(output.axes, NamedArray(expr.axes, array), given.space.shape(output.axes))
-        conditions[output.name] = spread, roundings
-    return conditions
+    roots = [erase(output.expr) for output in kernel.outputs]
+    known = conditions(roots, given, precision)
+    found = {}
+    for output, root in zip(kernel.outputs, roots, strict=True):
+        array = over(output.axes, NamedArray(root.axes, known.magnitudes[root]), given.space.shape(output.axes))
+        found[output.name] = array, known.roundings[root]
+    return found

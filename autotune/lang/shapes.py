@@ -70,7 +70,11 @@ def complete(kernel: str, sizes: Mapping[str, Expr], extents: Mapping[str, int])
         size = sizes.get(name)
         if size is None or not all(evaluate(other) for other in extents_in(size)):
             return name in known
-        exact = evaluate_size(size, known)
+        try:
+            exact = evaluate_size(size, known)
+        except ZeroDivisionError:
+            message = f"kernel {kernel}: extent {name} = {size} divides by zero"
+            raise ShapeError(message) from None
         value = int(exact)
         if exact.denominator != 1:
             message = f"kernel {kernel}: extent {name} = {size} would be {exact}; write // to round down"

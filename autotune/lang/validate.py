@@ -59,13 +59,18 @@ def names_read(outputs: Sequence[Output]) -> frozenset[str]:
 
 def all_axes(outputs: Sequence[Output]) -> tuple[Axis, ...]:
     """Every axis of the outputs and of what they are computed from, once; one with a size before one without."""
-    nodes = subexpressions([output.expr for output in outputs])
-    own = [axis for output in outputs for axis in output.axes]
     found: dict[Axis, Axis] = {}
-    for axis in [*own, *(axis for node in nodes for axis in (*node.axes, *bound_axes(node)))]:
+    for axis in _every_axis(outputs):
         if axis not in found or axis.size is not None:
             found[axis] = axis
     return tuple(found.values())
+
+
+def _every_axis(outputs: Sequence[Output]) -> Iterator[Axis]:
+    for output in outputs:
+        yield from output.axes
+    for node in subexpressions([output.expr for output in outputs]):
+        yield from (*node.axes, *bound_axes(node))
 
 
 def bound_axes(node: Expr) -> tuple[Axis, ...]:
@@ -105,7 +110,7 @@ def sizes_of(outputs: Sequence[Output]) -> dict[str, Expr]:
     Raises DefinitionError where an extent has two sizes, or a size rests on itself.
     """
     sizes: dict[str, Expr] = {}
-    for axis in all_axes(outputs):
+    for axis in _every_axis(outputs):
         if axis.size is not None and sizes.setdefault(axis.extent, axis.size) != axis.size:
             message = (
                 f"axis {axis} is used over two extents, {sizes[axis.extent]} and {axis.size}; give one another name"
@@ -170,7 +175,7 @@ def _check_leaf(node: Expr, specs: dict[str, Input], sized: Collection[str]) -> 
             spec = specs.get(tensor)
             if not isinstance(spec, TensorSpec) or spec.integer != integer:
                 kind = "a tensor input of whole numbers" if integer else "a tensor input"
-                message = f"{node} reads {tensor}, which is not {kind}; the inputs are {_listing(specs)}"
+                message = f"{node!r} reads {tensor}, which is not {kind}; the inputs are {_listing(specs)}"
                 raise DefinitionError(message)
             check_access(spec, indices, padded=pad is not None, sized=sized)
         case Parameter(name) if not isinstance(specs.get(name), ScalarSpec):
@@ -214,8 +219,8 @@ def _check_carries(outputs: Sequence[Output]) -> None:
                 free[node] = frozenset()
             case Reduce() | Reindex() | Scatter() if below:
                 message = (
-                    f"{node} combines the carried value {', '.join(sorted(below))} of a scan along an axis; the steps "
-                    f"of a scan are pointwise in what they carry as yet"
+                    f"{node!r} combines the carried value {', '.join(sorted(below))} of a scan along an axis; the "
+                    f"steps of a scan are pointwise in what they carry as yet"
                 )
                 raise DefinitionError(message)
             case _:

@@ -1,7 +1,9 @@
 """Arguments to measure a workload with: the same in every process, exact in its dtype, and in its kernel's domain."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,28 +17,43 @@ if TYPE_CHECKING:
     from autotune.schedule import Workload
 
 Array: TypeAlias = NDArray[Any]
-Arguments: TypeAlias = "dict[str, Array | float]"
-Results: TypeAlias = Mapping[str, Array]
-Draw: TypeAlias = "Callable[[np.random.Generator, tuple[int, ...]], Array]"
+Arguments: TypeAlias = dict[str, Array | float]
 
-LOW, HIGH = 0.5, 1.5  # scalars, and tensors where a kernel needs positive numbers
+LOOSEST = 1e-2  # the largest error bound, relative to the largest result, with which a result still tells something
 
 
-def arguments_of(workload: "Workload") -> tuple[Arguments, Results]:
-    """Inputs by name in the kernel's order, and the reference's results for them.
+@dataclass(frozen=True)
+class Case:
+    """Inputs by name in the kernel's order, the reference's results for them, and how far others may be from these."""
 
-    Tensors are standard normal and scalars near 1. Where that gives results that are not finite, as logarithms and
-    roots of negative numbers, and positive tensors give fewer of them, tensors are positive. Whole numbers are drawn
-    from the valid indices where they are indices, else below the least extent.
+    arguments: Arguments
+    expected: Mapping[str, Array]
+    bound: Mapping[str, Array]
+
+    def unusable(self, dtype: str) -> int:
+        """How many results tell nothing: those that are not finite in `dtype`, or that rounding alone may change."""
+        return sum(_unusable(result, self.bound[name], dtype) for name, result in self.expected.items())
+
+
+def case_of(workload: "Workload") -> Case:
+    """What a workload is measured and verified with.
+
+    Tensors are standard normal and scalars near 1. Where that gives results that tell nothing, as logarithms of
+    negative numbers do, or recurrences that grow without bound, tensors are positive: near 1, or else near 0.1,
+    whichever gives the fewest of them. Whole numbers are drawn from the valid indices where they are indices, else
+    below the least extent.
     """
-    first = _evaluated(workload, _normal)
-    if not _nonfinite(first[1]):
-        return first
-    return min(first, _evaluated(workload, _positive), key=lambda found: _nonfinite(found[1]))
+    cases = []
+    for draw in (np.random.Generator.standard_normal, _uniform(0.5, 1.5), _uniform(0.05, 0.15)):
+        case = _case(workload, draw)
+        cases.append(case)
+        if not case.unusable(workload.dtype):
+            return case
+    return min(cases, key=lambda case: case.unusable(workload.dtype))
 
 
 def index_limits(kernel: Kernel, extents: Mapping[str, int]) -> dict[str, int]:
-    """For each integer input, the number below which its elements must stay: the least of the extents they index."""
+    """For each integer input that is an index, the number below which its elements must stay."""
     limits: dict[str, int] = {}
     known = kernel.complete(extents)
     for tensor, extent in _indexed(kernel):
@@ -44,43 +61,53 @@ def index_limits(kernel: Kernel, extents: Mapping[str, int]) -> dict[str, int]:
     return limits
 
 
-def _evaluated(workload: "Workload", draw: Draw) -> tuple[Arguments, Results]:
-    arguments = _drawn(workload, draw)
+class _Draw(Protocol):
+    def __call__(self, rng: np.random.Generator, /, *, size: tuple[int, ...]) -> Any: ...
+
+
+def _uniform(low: float, high: float) -> _Draw:
+    return partial(_between, low, high)
+
+
+def _between(low: float, high: float, rng: np.random.Generator, *, size: tuple[int, ...]) -> Array:
+    return rng.uniform(low, high, size)
+
+
+def _case(workload: "Workload", draw: _Draw) -> Case:
+    kernel, arguments = workload.kernel, _drawn(workload, draw)
     try:
-        return arguments, reference.evaluate(workload.kernel, arguments)
+        expected = reference.evaluate(kernel, arguments)
     except IndexRangeError:  # an index computed in some other way: that of the first element is most likely in range
-        whole = {spec.name for spec in workload.kernel.inputs if isinstance(spec, TensorSpec) and spec.integer}
-        zeros = {name: np.zeros_like(value) if name in whole else value for name, value in arguments.items()}
-        return zeros, reference.evaluate(workload.kernel, zeros)
+        whole = {spec.name for spec in kernel.inputs if isinstance(spec, TensorSpec) and spec.integer}
+        arguments = {name: np.zeros_like(value) if name in whole else value for name, value in arguments.items()}
+        expected = reference.evaluate(kernel, arguments)
+    return Case(arguments, expected, reference.error_bound(kernel, arguments, workload.dtype))
 
 
-def _drawn(workload: "Workload", draw: Draw) -> Arguments:
+def _drawn(workload: "Workload", draw: _Draw) -> Arguments:
     rng = np.random.default_rng(0)
     extents = dict(workload.extents)
     limits = index_limits(workload.kernel, extents)
-    least = max(1, min(extents.values(), default=1))
+    least = min(extents.values(), default=1)
     arguments: Arguments = {}
     for spec in workload.kernel.inputs:
         shape = workload.shapes[spec.name]
         if isinstance(spec, ScalarSpec):
-            arguments[spec.name] = float(np.dtype(workload.dtype).type(rng.uniform(LOW, HIGH)))
+            arguments[spec.name] = float(np.dtype(workload.dtype).type(rng.uniform(0.5, 1.5)))
         elif spec.integer:
-            arguments[spec.name] = np.asarray(rng.integers(max(1, limits.get(spec.name, least)), size=shape))
+            limit = max(1, limits.get(spec.name, least))
+            arguments[spec.name] = np.asarray(rng.integers(limit, size=shape), dtype=np.int64)
         else:
-            arguments[spec.name] = draw(rng, shape).astype(workload.dtype)
+            arguments[spec.name] = np.asarray(draw(rng, size=shape), dtype=workload.dtype)
     return arguments
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    return rng.standard_normal(shape)
-
-
-def _positive(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    return rng.uniform(LOW, HIGH, shape)
-
-
-def _nonfinite(results: Results) -> int:
-    return sum(int(np.count_nonzero(~np.isfinite(result))) for result in results.values())
+def _unusable(result: Array, bound: Array, dtype: str) -> int:
+    limits = np.finfo(dtype)
+    size = np.abs(result.astype(np.float64))
+    fine = size <= limits.max
+    largest = size[fine].max(initial=limits.smallest_normal)
+    return int(np.count_nonzero(~(fine & (bound <= LOOSEST * largest))))
 
 
 def _indexed(kernel: Kernel) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.lang import reference
-from autotune.measure.arguments import Arguments, Array, Results, arguments_of
+from autotune.measure.arguments import Array, Case, case_of
 from autotune.measure.measurement import Status
 from autotune.measure.timing import Timed, Timing, adaptive, interleaved, no_garbage_collection
 from autotune.measure.verification import (
@@ -54,24 +53,22 @@ class Comparison:
 class Problem:
     """Arguments of a workload and what must come out.
 
-    `arguments` are the kernel's inputs in order, by name, and `pristine` copies of the arrays among them; `outputs` are
-    the arrays to be filled, in order, by name, `expected` what they must hold and `bound` how far they may be from it.
+    `pristine` are copies of the arrays among the arguments, and `outputs` the arrays to be filled, in order, by name.
     """
 
-    arguments: Arguments
+    case: Case
     pristine: dict[str, Array]
     outputs: dict[str, Guarded]
-    expected: Results
-    bound: Results
 
     def check(self) -> None:
         """Raise WrongResultError unless all outputs are right and nothing else was written."""
         for output in self.outputs.values():
             output.check()
         for name, copy in self.pristine.items():
-            check_untouched(name, np.asarray(self.arguments[name]), copy)
+            check_untouched(name, np.asarray(self.case.arguments[name]), copy)
         for name, output in self.outputs.items():
-            check_values(output.array, self.expected[name], self.bound[name], name if len(self.outputs) > 1 else "")
+            shown = name if len(self.outputs) > 1 else ""
+            check_values(output.array, self.case.expected[name], self.case.bound[name], shown)
 
 
 @dataclass(frozen=True)
@@ -143,19 +140,16 @@ def compare(paths: Sequence[Path], workload: "Workload", timing: Timing, pairs: 
 @lru_cache(maxsize=1)
 def problem_of(workload: "Workload") -> Problem:
     """Arguments, the same in every process, and the reference result of a workload."""
-    kernel = workload.kernel
-    arguments, expected = arguments_of(workload)
+    kernel, case = workload.kernel, case_of(workload)
     return Problem(
-        arguments=arguments,
-        pristine={name: array.copy() for name, array in arguments.items() if isinstance(array, np.ndarray)},
+        case=case,
+        pristine={name: array.copy() for name, array in case.arguments.items() if isinstance(array, np.ndarray)},
         outputs={
             output.name: guarded(
                 f"the output {output.name}", workload.shapes[output.name], "int64" if output.integer else workload.dtype
             )
             for output in kernel.outputs
         },
-        expected=expected,
-        bound=reference.error_bound(kernel, arguments, workload.dtype),
     )
 
 
@@ -168,7 +162,7 @@ def load_subject(path: Path, workload: "Workload") -> Subject:
     room = compiled.scratch + 2 * guard_elements(workload.dtype)
     scratch = guarded_scratch(allocate_scratch(room, workload.dtype))
     outputs = [output.array for output in problem.outputs.values()]
-    call = partial(compiled.call, *problem.arguments.values(), *outputs, scratch.array)
+    call = partial(compiled.call, *problem.case.arguments.values(), *outputs, scratch.array)
     return Subject(problem, scratch, call)
 
 

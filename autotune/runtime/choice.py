@@ -19,6 +19,7 @@ logger = logging.getLogger("autotune")
 # Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled
 # for an untuned kernel, and a new shape costs a lookup.
 SIZES = (1, 8, 32, 128, 1024)
+LARGEST_WINDOW = 8
 
 
 class Origin(StrEnum):
@@ -57,26 +58,32 @@ def read_winners(database: str, kernel: Kernel, *, dtype: str, threads: int, mac
 
 def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) -> Choice:
     """The winner for these extents; else that of the nearest ones; else the default for extents of about this size."""
-    template, extents = template_for(workload), dict(workload.extents)
+    extents = dict(workload.extents)
     for record in sorted(winners, key=lambda record: distance(record.extents, extents)):
         tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
-        if template.space(tuned, machine).contains(record.config):
+        if template_for(tuned).space(tuned, machine).contains(record.config):
             return Choice(record.config, Origin.TUNED if record.extents == extents else Origin.NEAREST, tuned)
         logger.warning("the config tuned for %s is no longer valid; tune it again", tuned.describe())
     similar = _similar(workload)
-    return Choice(template.default(similar, machine), Origin.DEFAULT, similar)
+    # The template too: which stage has most operations, and so which template runs it, depends on the extents.
+    return Choice(template_for(similar).default(similar, machine), Origin.DEFAULT, similar)
 
 
 def _similar(workload: Workload) -> Workload:
-    """The workload at extents of about this size; at its own ones where others do not fit together.
+    """The workload at extents of about this size; at its own ones where those do not fit together.
 
-    Extents that others follow from stay as they are, and those that follow: a window must lie within its image.
+    Extents that follow from others are made to follow, and small ones that others follow from stay: a window of three
+    is another kernel than one of eight.
     """
-    sizes = workload.kernel.sizes
-    bound = {*sizes, *(name for size in sizes.values() for name in extents_in(size))}
-    extents = {name: size if name in bound else rounded(size) for name, size in workload.extents}
+    kernel = workload.kernel
+    sources = {name for size in kernel.sizes.values() for name in extents_in(size)}
+    given = {
+        name: size if name in sources and size <= LARGEST_WINDOW else rounded(size) for name, size in workload.extents
+    }
     try:
-        return Workload.of(workload.kernel, extents, workload.dtype, workload.threads)
+        known = given | kernel.complete({name: size for name, size in given.items() if name not in kernel.sizes})
+        extents = {name: known[name] for name in given}
+        return Workload.of(kernel, extents, workload.dtype, workload.threads)
     except ShapeError:
         return workload
 

@@ -53,6 +53,7 @@ class TunedKernel:
         self.__name__ = definition.name
         self._dispatch: dict[str, Dispatch]
         self._deriving = Lock()
+        self._specialized: dict[tuple[object, ...], TunedKernel] = {}  # a call's way to `_family`, without its lock
         self._family = Family(None, TunedKernel) if family is None else family
         if family is None:
             self._family.add(definition, self)
@@ -80,7 +81,15 @@ class TunedKernel:
         The same options give the same object, whichever thread asks. Raises OptionError for an option that the kernel
         does not have.
         """
-        return self._family.member(self.definition, options) if options else self
+        key = (*options.items(), *map(type, options.values()))
+        try:
+            found = self._specialized.get(key)
+        except TypeError:  # a value that cannot be hashed is no option either, which `member` says
+            found = None
+        if found is None:
+            found = self._family.member(self.definition, options) if options else self
+            self._specialized[key] = found
+        return found
 
     @property
     def directions(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune import settings
 from autotune.errors import IndexRangeError
 from autotune.lang import Kernel
 from autotune.lang.reference import evaluate
@@ -19,6 +20,7 @@ from autotune.machine import Machine
 from autotune.runtime.choice import Choice
 from autotune.runtime.grouping import Split, splitting
 from autotune.schedule import Workload
+from autotune.schedule.space import Value
 
 if TYPE_CHECKING:
     from autotune.codegen import Compiled
@@ -145,11 +147,18 @@ _compiling = Lock()
 
 
 def _compiled(choice: Choice, machine: Machine) -> "Compiled":
-    from autotune.codegen import generate, write
-
-    path = write(generate(choice.made_for, choice.config, machine))
+    directory = settings.cache_directory() / "kernels"
+    path = _written(choice.made_for, tuple(choice.config.items()), machine, directory)
     with _compiling:  # so that two threads do not compile the same module twice
         return _loaded(path)
+
+
+@lru_cache(maxsize=1024)
+def _written(made_for: Workload, config: tuple[tuple[str, Value], ...], machine: Machine, directory: Path) -> Path:
+    """The module on disk. Generating its text takes milliseconds, and many shapes share one."""
+    from autotune.codegen import generate, write
+
+    return write(generate(made_for, dict(config), machine), directory)
 
 
 @cache

@@ -5,7 +5,6 @@ from functools import lru_cache
 from math import prod
 
 from autotune.lang import (
-    Apply,
     Axis,
     Constant,
     Expr,
@@ -22,9 +21,9 @@ from autotune.lang import (
 from autotune.lang.graph import subexpressions
 from autotune.lang.indexing import is_integer
 from autotune.lang.traverse import erase, substitute
-from autotune.schedule.fusion import fused
+from autotune.schedule.fusion import fused, printable
 from autotune.schedule.loop_order import inner_axes
-from autotune.schedule.normal_form import merged, normal_form
+from autotune.schedule.normal_form import merged, moved_inside, normal_form
 from autotune.schedule.placement import Placement, Root, below, is_tensor, place, reused, scatter_loops
 from autotune.schedule.products import contracted_pairs, product_parts, scaled
 from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States, total_of
@@ -86,7 +85,7 @@ class _Program:
         for root in self.roots:
             if root.node is None:
                 result = Result(root.name, root.axes, root.integer)
-                self._compute(result, root.expr, self.lowered[root.expr], root.name)
+                self._compute(result, None, self.lowered[root.expr], root.name)
         return fused(self.stages, [root.name for root in self.roots])
 
     def size(self, axes: Iterable[Axis]) -> int:
@@ -111,14 +110,7 @@ class _Program:
         """`node` over lowered operands; a stored tensor that is reindexed is read there."""
         children = [self.lowered[child] for child in node.children]
         found = node if children == list(node.children) else node.rebuild(children)
-        match found:
-            case Reindex(Read() as read, bound, indices, pad) if read.plain and all(
-                axis in read.axes for axis in bound
-            ):
-                moved = dict(zip(bound, indices, strict=True))
-                return Read(read.tensor, tuple(moved.get(axis, axis) for axis in read.axes), pad, read.integer)
-            case _:
-                return found
+        return moved_inside(found) if isinstance(found, Reindex) else found
 
     def _stored(self, node: Expr) -> Expr:
         match node:
@@ -156,8 +148,8 @@ class _Program:
         self.stages.append(stage)
         return result.read
 
-    def _compute(self, result: Result, node: Expr, lowered: Expr, root: "Expr | str") -> None:
-        """The stage that writes `lowered`, around a reduction in it if there is one that fits."""
+    def _compute(self, result: Result, node: Expr | None, lowered: Expr, root: "Expr | str") -> None:
+        """The stage that writes `lowered`, around the reduction that `node` is, or one in it that fits."""
         if isinstance(node, Reduce):
             core: Reduce | None = node
             self.lowered[node] = lowered
@@ -203,13 +195,13 @@ class _Program:
             return False
         if len(factors) < 2 and not all(map(is_tensor, factors)):
             return False
-        if not _printable(epilogue, result.axes):
+        tensors = [self._tensor(part) for part in factors]
+        if printable(epilogue, result.axes) and not result.integer:
+            self._contracted(result, tensors, core.over, scale, epilogue)
+        else:
             held = self._result(core, result.axes)
-            self._contracted(held, [self._tensor(part) for part in factors], core.over, scale)
-            epilogue = substitute(epilogue, {total: held.read})
-            self._pointwise(result, epilogue)
-            return True
-        self._contracted(result, [self._tensor(part) for part in factors], core.over, scale, epilogue)
+            self._contracted(held, tensors, core.over, scale, held.read)
+            self._pointwise(result, substitute(epilogue, {total: held.read}))
         return True
 
     def _contracted(
@@ -218,15 +210,16 @@ class _Program:
         parts: Sequence[Read],
         summed: tuple[Axis, ...],
         scale: Sequence[Expr],
-        epilogue: Expr | None = None,
+        epilogue: Expr,
     ) -> None:
+        """The stages of a sum of products of tensors, which `epilogue` reads as the result."""
         total = result.read
         factors = contracted_pairs(tuple(parts), result.axes, summed, self.size, self._pair)
         over = tuple(axis for axis in summed if any(axis in factor.axes for factor in factors))
         product = scaled(factors[0], factors[1:])
         # Where every summed axis went into an intermediate, what is left is a plain product.
         value = scaled(total, scale) if over else scaled(product, scale)
-        last = value if epilogue is None else substitute(epilogue, {total: value})
+        last = substitute(epilogue, {total: value})
         if over:
             self.stages.append(Stage(result.name, result.axes, over, product, last))
         else:
@@ -249,12 +242,3 @@ class _Program:
             self._pointwise(result, part)
             self.tensors[part] = result.read
         return self.tensors[part]
-
-
-def _printable(epilogue: Expr, axes: tuple[Axis, ...]) -> bool:
-    """Whether the code of a tiled stage can compute `epilogue`: pointwise, of tensors as they are."""
-    return all(
-        isinstance(node, Apply | Constant | Extent | Parameter)
-        or (isinstance(node, Read) and is_tensor(node) and set(node.axes) <= set(axes))
-        for node in subexpressions(epilogue)
-    )

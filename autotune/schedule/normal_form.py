@@ -59,17 +59,22 @@ def moved_inside(node: Reindex) -> Expr:
     """
     body, bound, indices, pad = node.body, node.bound, node.indices, node.pad
     match body:
-        case Read() if body.plain and set(bound) <= set(body.axes):
+        case Read() if body.plain and set(bound) <= set(body.axes) and _fits(body, pad):
             moved = dict(zip(bound, indices, strict=True))
             return Read(body.tensor, tuple(moved.get(axis, axis) for axis in body.axes), pad, body.integer)
         case Apply("mul", (a, b)) if pad is None or (pad == 0.0 and set(bound) <= {*a.axes, *b.axes}):
             return Apply("mul", (_part(a, node, pad), _part(b, node, pad)))
-        case Apply("div", (a, b)) if pad is None or (pad == 0.0 and set(bound) <= {*a.axes, *b.axes}):
+        case Apply("div", (a, b)) if pad is None or (pad == 0.0 and set(bound) <= set(a.axes)):
             return Apply("div", (_part(a, node, pad), _part(b, node, None if pad is None else 1.0)))
         case Apply("neg" | "stop_gradient", (a,)) if pad is None or pad == 0.0:
             return Apply(body.function, (_part(a, node, pad),))
         case _:
             return node
+
+
+def _fits(read: Read, pad: float | None) -> bool:
+    """Whether the elements of a tensor may have this value."""
+    return pad is None or not read.integer or pad.is_integer()
 
 
 def _part(part: Expr, node: Reindex, pad: float | None) -> Expr:

@@ -26,12 +26,14 @@ EXACT = frozenset({"neg", "maximum", "minimum", "abs", "relu", "where", "stop_gr
 class Place:
     """Where an axis stands: the deepest loop that its index depends on, and what tells the index from others.
 
-    Of the points of the loops, one in `divisor` has such an index.
+    Where it must be one of `count` indices, at most as many iterations of the loop `capped` lead to one, for each of
+    the others.
     """
 
     depth: int
     identity: Hashable
-    divisor: int = 1
+    capped: int = -1
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,27 @@ class Site:
         """How often something over these axes is computed, if it is kept while inner loops run."""
         places = [self.places[axis] for axis in axes]
         depth = max((place.depth for place in places), default=-1)
-        return prod(self.sizes[: depth + 1]) // prod(place.divisor for place in places)
+        caps = {place.capped: place.count for place in places}
+        return prod(min(size, caps.get(loop, size)) for loop, size in enumerate(self.sizes[: depth + 1]))
 
     def identity(self, axes: Iterable[Axis]) -> Hashable:
         """Equal where something over these axes has the same value, and is there already."""
         return self.root, tuple(self.places[axis].identity for axis in axes)
 
-    def moved(self, node: Reindex) -> "Site":
+    def moved(self, node: Reindex, extents: Mapping[str, int]) -> "Site":
         """Where the body of `node` is evaluated."""
-        moved = {axis: self._at(index) for axis, index in zip(node.bound, node.indices, strict=True)}
+        pairs = zip(node.bound, node.indices, strict=True)
+        moved = {axis: self._at(index, extents[axis.extent]) for axis, index in pairs}
         return Site(self.root, self.sizes, {**self.places, **moved})
 
-    def _at(self, index: Index) -> Place:
+    def _at(self, index: Index, count: int) -> Place:
         if isinstance(index, Axis):
             return self.places[index]
-        depth = max((self.places[axis].depth for axis in index.axes), default=-1)
-        divisor = index.divisor if isinstance(index, Affine) else 1
-        return Place(depth, (index, tuple(self.places[axis].identity for axis in index.axes)), divisor)
+        places = [self.places[axis] for axis in index.axes]
+        loops = [place.depth for place in places if place.depth >= 0] if isinstance(index, Affine) else []
+        capped = max(loops, key=lambda loop: self.sizes[loop], default=-1)
+        depth = max((place.depth for place in places), default=-1)
+        return Place(depth, (index, tuple(place.identity for place in places)), capped, count)
 
     def within(self, node: Reduce, extents: Mapping[str, int]) -> "Site":
         """Where the body of `node` is evaluated, in loops inside those here."""
@@ -265,7 +271,7 @@ class _Placing:
     def _inline(self, node: Expr, site: Site) -> None:
         """Evaluate what `node` is computed from at the same point, the body of a reindexed one at another."""
         if isinstance(node, Reindex):
-            self._evaluate(node.body, site.moved(node))
+            self._evaluate(node.body, site.moved(node, self.extents))
             for index in computed(node.indices):
                 self._evaluate(index, site)
             return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from autotune.lang import Axis, Carry, Expr, Index, Read
+from autotune.lang import Axis, Carry, Expr, Index, Read, Reduce, Reindex
 from autotune.lang.axes import indexed
 from autotune.lang.expressions import computed
 from autotune.lang.graph import subexpressions
@@ -202,6 +202,24 @@ def tensors_read(stage: AnyStage) -> tuple[Read, ...]:
     own = {result.name for result in stage.results}
     nodes = subexpressions(stage.roots)
     return tuple(node for node in nodes if isinstance(node, Read) and node.tensor not in own)
+
+
+def moved_tensors(stage: AnyStage) -> frozenset[str]:
+    """Names of tensors that the stage reads at an axis which is bound inside its expressions, not one of its loops."""
+    found: set[str] = set()
+    pending: list[tuple[Expr, frozenset[Axis]]] = [(root, frozenset()) for root in stage.roots]
+    seen = set(pending)
+    while pending:
+        node, bound = pending.pop()
+        if isinstance(node, Read) and not bound.isdisjoint(node.axes):
+            found.add(node.tensor)
+        own = node.over if isinstance(node, Reduce) else node.bound if isinstance(node, Reindex) else ()
+        inside = bound.union(own)
+        # The indices of a reindexing stand outside, but to call them moved does no harm.
+        new = {(child, inside) for child in node.children} - seen
+        seen |= new
+        pending += new
+    return frozenset(found)
 
 
 def equations(stage: AnyStage, longest: int = 100) -> tuple[str, ...]:

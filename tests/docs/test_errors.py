@@ -63,7 +63,7 @@ def axis_without_use() -> None:
 
 def input_without_use() -> None:
     @at.kernel
-    def doubled(x: at.Tensor["n"], y: at.Tensor["n"]):
+    def doubled(x: at.Tensor["n"], y: at.Tensor["n"]):  # noqa: ARG001  # which is the error
         (i,) = at.axes(x)
         return at.output[i](2 * x[i])
 
@@ -86,7 +86,7 @@ def truth_value() -> None:
     @at.kernel
     def positive(x: at.Tensor["n"]):
         (i,) = at.axes(x)
-        return at.output[i](x[i] if x[i] > 0 else 0)
+        return at.output[i](x[i] if x[i] > 0 else 0)  # noqa: FURB136
 
 
 def power() -> None:
@@ -115,8 +115,6 @@ def out_of_bounds() -> None:
     def differences(x: at.Tensor["n"]):
         (i,) = at.axes(x)
         return at.output[i](x[i + 1] - x[i])
-
-    differences(np.ones(3))
 
 
 def fraction_of_elements() -> None:

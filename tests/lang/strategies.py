@@ -80,7 +80,7 @@ def cases(draw: st.DrawFn, *, smooth: bool = False, depth: int = 3) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     arguments: dict[str, NDArray[Any]] = {
         "idx": rng.integers(0, extents["m"], extents["n"]),
-        "s": np.float32(rng.standard_normal()).astype(np.float64),
+        "s": np.asarray(rng.standard_normal(), np.float32).astype(np.float64),
     }
     for spec in SPECS[:3]:
         shape = [extents[extent] for extent in spec.extents]
@@ -111,7 +111,7 @@ def leaves(draw: st.DrawFn, axes: tuple[Axis, ...]) -> Expr:
     if kind == "scalar":
         return Parameter("s")
     if kind == "position":
-        return Position(draw(st.sampled_from(axes))) + draw(st.sampled_from([0, Extent("k")]))
+        return Position(draw(st.sampled_from(axes))) + draw(st.sampled_from([Constant(0), Extent("k")]))
     if kind == "gather":
         along = draw(st.sampled_from(axes))
         row = Read("idx", (draw(affine((along,))),), 0.0, integer=True)
@@ -136,7 +136,8 @@ def affine(draw: st.DrawFn, axes: tuple[Axis, ...]) -> Axis | Affine:
 @st.composite
 def unary(draw: st.DrawFn, axes: tuple[Axis, ...], depth: int, smooth: bool) -> Expr:
     function = draw(st.sampled_from(SMOOTH if smooth else SMOOTH + KINKED))
-    return function(draw(expressions(axes, depth - 1, smooth)))
+    found: Expr = function(draw(expressions(axes, depth - 1, smooth)))
+    return found
 
 
 @st.composite

@@ -52,7 +52,7 @@ from autotune.lang import max as largest
 from autotune.lang import min as smallest
 from autotune.lang import prod as product
 from autotune.lang import sum as total
-from autotune.lang.conditioning import JUMPS, MAGNITUDES
+from autotune.lang.magnitudes import JUMPS, MAGNITUDES
 
 Array = NDArray[Any]
 I, J, K, L = (Axis(name, extent) for name, extent in ("im", "jn", "kk", "ll"))  # noqa: E741  # the usual names
@@ -86,8 +86,8 @@ def numpy_sigmoid(x: Array) -> Array:
 
 def erf_then_sine(a: Array, b: Array) -> Array:
     product = a @ b
-    smooth = scipy.special.erf(product / 8).astype(a.dtype)
-    return smooth[:, :, None] + np.sin(product)[:, :, None] * np.cos(a)[:, None, :]
+    smooth: Array = scipy.special.erf(product / 8).astype(a.dtype)
+    return np.asarray(smooth[:, :, None] + np.sin(product)[:, :, None] * np.cos(a)[:, None, :])
 
 
 # Expression, and the same in NumPy, which computes it in the dtype of the arguments.

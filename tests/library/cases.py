@@ -27,14 +27,19 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Ar
     return np.asarray(rng.standard_normal(shape))
 
 
+def like(value: Any, seed: int) -> Array:
+    """Standard normal numbers of the same shape."""
+    return np.asarray(np.random.default_rng(seed).standard_normal(np.shape(value)))
+
+
 def uniform(low: float, high: float) -> Draw:
     """Numbers between `low` and `high`."""
     return lambda rng, shape, _: np.asarray(rng.uniform(low, high, shape))
 
 
 def whole(extent: str) -> Draw:
-    """Indices of the dimension called `extent`, in no order, some more than once."""
-    return lambda rng, shape, sizes: np.asarray(rng.integers(0, sizes[extent], shape))
+    """Indices of the dimension called `extent`, in no order, some more than once; 0 where it has no elements."""
+    return lambda rng, shape, sizes: np.asarray(rng.integers(0, max(sizes[extent], 1), shape))
 
 
 def zero_or_one(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Array:
@@ -91,14 +96,30 @@ class Case:
             for spec in self.definition.inputs
         }
 
+    def cotangent(self, arguments: Mapping[str, Any], seed: int = 1) -> Array:
+        """Standard normal numbers of the shape of the result."""
+        return like(np.empty(self.definition.shape_of("out", self.extents(arguments))), seed)
+
     def expected(self, arguments: Mapping[str, Any]) -> Any:
-        """What JAX makes of split arguments, split; names that are no inputs are ignored."""
+        """What the oracle makes of split arguments, split; names that are no inputs are ignored."""
         extents = self.extents(arguments)
         merged = {
             spec.name: arguments[spec.name].reshape(self.definition.call_shape_of(spec.name, extents))
             for spec in self.definition.inputs
         }
         return self.oracle(**merged, **self.options).reshape(self.definition.shape_of("out", extents))
+
+    @cached_property
+    def pulled_back(self) -> tuple[Any, dict[str, Any]]:
+        """The oracle's result of the first arguments, and its gradients by them for the first cotangent."""
+
+        def both(floating: Arguments, out_bar: Array) -> tuple[Any, Any]:
+            result, pullback = jax.vjp(lambda given: self.expected({**arguments, **given}), floating)
+            return result, pullback(out_bar)[0]
+
+        arguments = self.arguments()
+        value, gradients = jax.jit(both)({name: arguments[name] for name in self.floating}, self.cotangent(arguments))
+        return value, gradients
 
     def extents(self, arguments: Mapping[str, Any]) -> dict[str, int]:
         """The extents of split arguments."""

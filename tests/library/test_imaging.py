@@ -52,7 +52,7 @@ class TestRadon(Gates, LinearGates):
     )
 
 
-class TestTotalVariation(Gates, LinearGates, SmoothGates):
+class TestTotalVariation(Gates, SmoothGates):
     cases = (
         Case(
             total_variation_step,

@@ -7,7 +7,7 @@ import pytest
 
 from autotune import lang as at
 from autotune.lang import Kernel, define
-from autotune.measure.arguments import arguments_of, index_limits
+from autotune.measure.arguments import Case, case_of, index_limits
 from autotune.schedule import Workload
 
 
@@ -48,6 +48,11 @@ def scaled(x: at.Tensor["n"], factor: at.Scalar) -> Any:
     return at.output[i](factor * at.exp(x[i]))
 
 
+def growing(rate: at.Tensor["n"], dt: at.Tensor["t"]) -> Any:
+    (i,), (t,) = at.axes(rate), at.axes(dt)
+    return at.output[i](at.last(at.scan(lambda x: x * (1 + 40 * rate[i] * dt[t]), 1.0, over=t), over=t))
+
+
 def overflowing(x: at.Tensor["n"]) -> Any:
     (i,) = at.axes(x)
     return at.output[i](at.log(-at.exp(x[i])))
@@ -55,6 +60,11 @@ def overflowing(x: at.Tensor["n"]) -> Any:
 
 def kernel(function: Any) -> Kernel:
     return define(function)
+
+
+def drawn(workload: Workload) -> tuple[dict[str, Any], Any]:
+    case = case_of(workload)
+    return case.arguments, case.expected
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,7 @@ def test_indices_are_limited_by_what_they_index(function: Any, extents: dict[str
 
 
 def test_indices_are_valid_and_all_occur() -> None:
-    arguments, expected = arguments_of(Workload.of(kernel(gather), {"v": 5, "c": 2, "t": 100}))
+    arguments, expected = drawn(Workload.of(kernel(gather), {"v": 5, "c": 2, "t": 100}))
     table, idx = (np.asarray(arguments[name]) for name in ("table", "idx"))
     assert idx.dtype == np.int64
     assert set(idx.tolist()) == set(range(5))
@@ -82,23 +92,23 @@ def test_indices_of_a_gradient_are_valid() -> None:
     from autotune.autodiff import derive
 
     derived = derive(kernel(gather), "vjp:table")
-    arguments, _ = arguments_of(Workload.of(derived, {"v": 5, "c": 2, "t": 100}))
+    arguments, _ = drawn(Workload.of(derived, {"v": 5, "c": 2, "t": 100}))
     assert set(np.asarray(arguments["idx"]).tolist()) == set(range(5))
 
 
 def test_whole_numbers_that_index_nothing_are_small() -> None:
-    arguments, _ = arguments_of(Workload.of(kernel(compared), {"m": 40, "n": 3}))
+    arguments, _ = drawn(Workload.of(kernel(compared), {"m": 40, "n": 3}))
     assert set(np.asarray(arguments["label"]).tolist()) == {0, 1, 2}
 
 
 def test_computed_indices_that_lead_outside_are_replaced() -> None:
-    arguments, expected = arguments_of(Workload.of(kernel(shifted), {"v": 3, "t": 100}))
+    arguments, expected = drawn(Workload.of(kernel(shifted), {"v": 3, "t": 100}))
     assert not np.asarray(arguments["idx"]).any()
     assert np.isfinite(expected["out"]).all()
 
 
 def test_tensors_are_normal_where_results_are_finite() -> None:
-    arguments, _ = arguments_of(Workload.of(kernel(scaled), {"n": 1000}))
+    arguments, _ = drawn(Workload.of(kernel(scaled), {"n": 1000}))
     x = np.asarray(arguments["x"])
     assert abs(x.mean()) < 0.1
     assert abs(x.std() - 1) < 0.1
@@ -106,26 +116,41 @@ def test_tensors_are_normal_where_results_are_finite() -> None:
 
 
 def test_tensors_are_positive_where_a_kernel_needs_it() -> None:
-    arguments, expected = arguments_of(Workload.of(kernel(entropy), {"n": 1000}, "float64"))
+    arguments, expected = drawn(Workload.of(kernel(entropy), {"n": 1000}, "float64"))
     for name in ("x", "y"):
         assert 0.5 <= np.asarray(arguments[name]).min() < np.asarray(arguments[name]).max() <= 1.5
     assert np.isfinite(expected["out"]).all()
 
 
+def test_tensors_are_small_where_results_grow_beyond_the_dtype() -> None:
+    workload = Workload.of(kernel(growing), {"n": 10, "t": 30}, "float32")
+    arguments, expected = drawn(workload)
+    assert 0.05 <= np.asarray(arguments["rate"]).min() < np.asarray(arguments["rate"]).max() <= 0.15
+    assert expected["out"].max() < 1e6
+
+
+def test_results_that_tell_nothing_are_counted() -> None:
+    results = {"out": np.array([1.0, np.nan, np.inf, 1e39, 1e-3])}
+    assert Case({}, results, {"out": np.zeros(5)}).unusable("float32") == 3
+    assert Case({}, results, {"out": np.zeros(5)}).unusable("float64") == 2
+    assert Case({}, results, {"out": np.array([1e-3, 0, 0, 0, np.nan])}).unusable("float32") == 4
+    assert Case({}, {"out": np.zeros((2, 0))}, {"out": np.zeros((2, 0))}).unusable("float32") == 0
+
+
 def test_a_kernel_that_is_finite_nowhere_has_arguments_too() -> None:
-    arguments, expected = arguments_of(Workload.of(kernel(overflowing), {"n": 4}))
+    arguments, expected = drawn(Workload.of(kernel(overflowing), {"n": 4}))
     assert list(arguments) == ["x"]
     assert np.isnan(expected["out"]).all()
 
 
 @pytest.mark.parametrize("extents", [{"v": 3, "c": 2, "t": 0}, {"v": 3, "c": 0, "t": 4}])
 def test_axes_of_length_zero(extents: dict[str, int]) -> None:
-    _, expected = arguments_of(Workload.of(kernel(gather), extents))
+    _, expected = drawn(Workload.of(kernel(gather), extents))
     assert expected["out"].size == 0
 
 
 def test_they_are_the_same_every_time() -> None:
     workload = Workload.of(kernel(gather), {"v": 5, "c": 2, "t": 100})
-    (first, _), (second, _) = arguments_of(workload), arguments_of(workload)
+    (first, _), (second, _) = drawn(workload), drawn(workload)
     for name, argument in first.items():
         np.testing.assert_array_equal(argument, second[name])

@@ -105,11 +105,11 @@ def test_a_check_that_fails_is_an_error(candidate: MakeCandidate, picking: Workl
 
 def test_arguments_are_the_same_every_time(workload: Workload) -> None:
     first, second = problem_of(workload), problem_of.__wrapped__(workload)
-    assert list(first.arguments) == ["a", "b", "scale"]
-    for name, argument in first.arguments.items():
-        np.testing.assert_array_equal(argument, second.arguments[name])
-    assert isinstance(first.arguments["scale"], float)
-    assert first.arguments["scale"] == np.float32(first.arguments["scale"])
+    assert list(first.case.arguments) == ["a", "b", "scale"]
+    for name, argument in first.case.arguments.items():
+        np.testing.assert_array_equal(argument, second.case.arguments[name])
+    assert isinstance(first.case.arguments["scale"], float)
+    assert first.case.arguments["scale"] == np.float32(first.case.arguments["scale"])
 
 
 @pytest.mark.parametrize("extents", [{"m": 0, "k": 9, "n": 5}, {"m": 17, "k": 0, "n": 5}])

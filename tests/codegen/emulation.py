@@ -1,0 +1,105 @@
+"""Generated modules run by Python itself: slow per element, but without a compiler, and every access is checked."""
+
+import math
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from autotune.codegen.source import module_text
+from autotune.lang import Kernel
+from autotune.lang.reference import Results
+from autotune.machine import detect
+from autotune.schedule import Workload
+from autotune.templates import PlainTemplate
+
+Array = NDArray[Any]
+
+
+class Pointer:
+    """An array in C order, by offsets from its first element."""
+
+    def __init__(self, array: Array) -> None:
+        assert array.flags.c_contiguous
+        self.name = "array"
+        self.flat = array.reshape(-1)
+
+    def check(self, offset: int) -> None:
+        """Raise IndexError for an offset outside the array."""
+        if not 0 <= offset < self.flat.size:
+            message = f"offset {offset} in an array of {self.flat.size} elements"
+            raise IndexError(message)
+
+
+def _get(base: Pointer, offset: int) -> Any:
+    base.check(offset)
+    value = base.flat[offset]
+    assert value == value or not base.flat.dtype.name.startswith("poison")
+    return value
+
+
+def _put(base: Pointer, offset: int, value: Any) -> None:
+    base.check(offset)
+    if base.flat.dtype.kind == "i":
+        assert isinstance(value, int | np.integer), type(value)
+    else:
+        assert isinstance(value, np.floating), type(value)
+    base.flat[offset] = value
+
+
+def _real(value: Any) -> np.float64:
+    return np.float64(value)
+
+
+NAMES: dict[str, Any] = {
+    "np": np,
+    "njit": lambda *_, **__: lambda function: function,
+    "prange": range,
+    "types": SimpleNamespace(
+        float64=_real, int64=lambda *_: None, Array=lambda *_, **__: None
+    ),
+    "math": SimpleNamespace(
+        exp=np.exp, tanh=np.tanh, erf=scipy.special.erf, sin=np.sin, cos=np.cos, inf=math.inf
+    ),
+    "pointer": Pointer,
+    "keep": lambda _: None,
+    "get": _get,
+    "put": _put,
+    "larger": lambda a, b: a if a >= b or a != a else b,
+    "smaller": lambda a, b: a if a <= b or a != a else b,
+    "sign": np.sign,
+    "natural_log": np.log,
+    "square_root": np.sqrt,
+}
+
+
+def emulate(
+    kernel: Kernel, arguments: dict[str, Array], extents: dict[str, int], made_for: dict[str, int] | None = None
+) -> tuple[int, Results]:
+    """What the plain schedule of `kernel` returns and writes in float64, made for these extents or other ones."""
+    template, machine = PlainTemplate(), detect()
+    planned = Workload.of(kernel, made_for or extents, "float64")
+    config = template.default(planned, machine)
+    text = module_text(planned, config, template.schedule(planned, config, machine))
+    return run(text, Workload.of(kernel, extents, "float64"), arguments)
+
+
+def run(text: str, workload: Workload, arguments: dict[str, Array]) -> tuple[int, Results]:
+    """What a module returns and writes."""
+    kernel = workload.kernel
+    code = "\n".join(line for line in text.splitlines() if not re.match(r"(from|import) ", line))
+    scope = dict(NAMES)
+    exec(compile(code, "<generated>", "exec"), scope)
+    outputs = {
+        output.name: np.full(workload.shapes[output.name], np.iinfo(np.int64).min, np.int64)
+        if output.integer
+        else np.full(workload.shapes[output.name], np.nan)
+        for output in kernel.outputs
+    }
+    given = [arguments[spec.name] for spec in kernel.inputs]
+    with np.errstate(all="ignore"):
+        code_returned = scope["kernel"](*given, *outputs.values(), np.empty(0))
+    return code_returned, outputs
