@@ -25,7 +25,6 @@ from autotune.lang import (
     define,
 )
 
-
 # Affine accesses
 
 

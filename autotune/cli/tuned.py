@@ -84,6 +84,7 @@ class Tuned:
         row: dict[str, Any] = {
             "kernel": self.workload.kernel.name,
             "direction": self.workload.kernel.direction,
+            "options": dict(self.workload.kernel.options),
             "size": dict(self.workload.extents),
             "dtype": self.workload.dtype,
             "threads": self.workload.threads,

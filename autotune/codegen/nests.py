@@ -103,8 +103,8 @@ def nest(
             axis: Variable(variable.axis, found.get(variable.axis, variable.residue))
             for axis, variable in variables.items()
         }
-        solved = [guard for guard in _guards(points, chosen, env, terms) if guard.whole]
-        plan = _Nest(points, axes, chosen, [c for guard in solved for c in guard.conditions])
+        conditions = [c for guard in _guards(points, chosen, env, terms) for c in guard.conditions]
+        plan = _Nest(points, axes, chosen, conditions)
         with ExitStack() as stack:
             yield plan.open(scope, env, stack)
     for variable in variables.values():
@@ -135,31 +135,51 @@ class _Nest:
         """Open the loops in `scope`; gives the innermost block."""
         for variable in self.variables.values():
             self.points.enter(variable, scope)  # for now: whether a condition always holds rests on all of them
-        pending = self._pending()
-        if -1 in pending:
-            tests = [f"{self.points.frame.affine(inequality)} >= 0" for inequality, _ in pending[-1]]
-            scope = stack.enter_context(scope.block(f"if {' and '.join(tests)}:"))
-        holding = {condition: scope for _, condition in pending.get(-1, [])}
+        bounds, quotients = self._bounds(), self._quotients()
+        tests = [f"{self.points.frame.affine(inequality)} >= 0" for inequality, _ in bounds.get(-1, [])]
+        scope = self._tested(scope, [*tests, *map(self._whole, quotients.get(-1, []))], stack)
+        holding = dict.fromkeys([*(condition for _, condition in bounds.get(-1, [])), *quotients.get(-1, [])], scope)
         places: dict[Axis, Place] = {}
         for depth, axis in enumerate(self.axes):
-            variable, bounds = self.variables[axis], pending.get(depth, [])
-            header = f"for {variable.axis.name} in range({self._range(axis, variable, bounds)}):"
+            variable, own = self.variables[axis], bounds.get(depth, [])
+            header = f"for {variable.axis.name} in range({self._range(axis, variable, own)}):"
             note = "" if variable.residue.step == 1 else f"  # {axis} = {self.points.frame.affine(variable.index)}"
             scope = stack.enter_context(scope.block(header + note))
             places[axis] = self.points.enter(variable, scope)
-            holding |= dict.fromkeys((condition for _, condition in bounds), scope)
+            scope = self._tested(scope, [*map(self._whole, quotients.get(depth, []))], stack)
+            holding |= dict.fromkeys([*(condition for _, condition in own), *quotients.get(depth, [])], scope)
         return scope, env.at(places, holding)
 
-    def _pending(self) -> dict[int, list[Bound]]:
+    def _tested(self, scope: Scope, tests: Sequence[str], stack: ExitStack) -> Scope:
+        """The block in which these tests hold."""
+        return stack.enter_context(scope.block(f"if {' and '.join(dict.fromkeys(tests))}:")) if tests else scope
+
+    def _whole(self, condition: Inside) -> str:
+        """The test whether a quotient is whole."""
+        return f"({self.points.frame.affine(condition.numerator)}) % {condition.index.divisor} == 0"
+
+    def _bounds(self) -> dict[int, list[Bound]]:
         """The bounds by the depth of the loop that can see to them: the innermost whose variable is in it, or -1."""
-        order = [self.variables[axis].axis for axis in self.axes]
         found: dict[int, list[Bound]] = {}
         for condition in dict.fromkeys(self.conditions):
             for inequality in condition.inequalities:
                 if not self.points.always(inequality):
-                    depths = [order.index(axis) for axis in inequality.axes if axis in order]
-                    found.setdefault(max(depths, default=-1), []).append((inequality, condition))
+                    found.setdefault(self._depth(inequality.axes), []).append((inequality, condition))
         return found
+
+    def _quotients(self) -> dict[int, list[Inside]]:
+        """The conditions that residue classes do not see to, by the depth of the loop in which they are decided."""
+        found: dict[int, list[Inside]] = {}
+        for condition in dict.fromkeys(self.conditions):
+            if condition.index.divisor != 1:
+                axes = [term for term, _ in condition.remainder if isinstance(term, Axis)]
+                found.setdefault(self._depth(axes), []).append(condition)
+        return found
+
+    def _depth(self, axes: Sequence[Axis]) -> int:
+        """The depth of the innermost loop over one of these variables, or -1."""
+        order = [self.variables[axis].axis for axis in self.axes]
+        return max((order.index(axis) for axis in axes if axis in order), default=-1)
 
     def _range(self, axis: Axis, variable: Variable, bounds: Sequence[Bound]) -> str:
         """The range of a loop, of the indices in the loops around it."""

@@ -6,11 +6,12 @@ from itertools import product
 from autotune.codegen.frame import Frame
 from autotune.codegen.nests import Terms, loop, loops, nest, reduced
 from autotune.codegen.points import Env, Points, as_real, constant
+from autotune.codegen.replay import write_replay
 from autotune.codegen.scan import write_scan
 from autotune.codegen.scopes import Scope, Value
 from autotune.codegen.text import Lines, unwrapped
 from autotune.lang import Affine, Axis, Expr
-from autotune.schedule import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage
+from autotune.schedule import AnyStage, PointStage, ReplayStage, Result, ScanStage, ScatterStage, Stage
 from autotune.schedule.conditions import Inside, Residue, guards, periods
 
 
@@ -26,6 +27,8 @@ def write_plain(lines: Lines, frame: Frame, stage: AnyStage) -> None:
             _scatter(points, stage)
         case ScanStage():
             write_scan(points, stage)
+        case ReplayStage():
+            write_replay(points, stage)
     lines.add(*frame.declarations())
     points.top.write(lines)
 

@@ -341,22 +341,32 @@ class Points:
         index, condition = place.index, Inside(place.index, extent)
         # An access without a test must not leave the block in which it needs none.
         scope = deepest([place.scope, env.inside.get(condition, place.scope)])
-        text = self.frame.affine(index)
-        if index.divisor != 1:
-            found.add(f"({text}) // {index.divisor}", scope, None)
-            found.tests.append(Value(f"({text}) % {index.divisor} == 0", scope))
-        else:
-            found.add(text, scope, index)
-        if not padded or condition in env.inside:
+        text, divisor = self.frame.affine(index), index.divisor
+        if condition in env.inside and divisor != 1:
+            index = self._quotient(text, extent, divisor, scope)
+            text, divisor = self.frame.affine(index), 1
+        found.add(text if divisor == 1 else f"({text}) // {divisor}", scope, index if divisor == 1 else None)
+        if condition in env.inside:
             return
-        found.conditions.append(condition)
-        lower, upper = condition.inequalities
-        if not self.always(lower):
-            found.tests.append(Value(f"{text} >= 0", scope))
-        if not self.always(upper):
-            size = self.frame.extent(extent)
-            limit = size if index.divisor == 1 else f"{index.divisor} * {size}"
-            found.tests.append(Value(f"{text} < {limit}", scope))
+        if divisor != 1:
+            found.tests.append(Value(f"({text}) % {divisor} == 0", scope))
+        if padded:
+            found.conditions.append(condition)
+            lower, upper = condition.inequalities
+            if not self.always(lower):
+                found.tests.append(Value(f"{text} >= 0", scope))
+            if not self.always(upper):
+                size = self.frame.extent(extent)
+                found.tests.append(Value(f"{text} < {size if divisor == 1 else f'{divisor} * {size}'}", scope))
+
+    def _quotient(self, text: str, extent: str, divisor: int, scope: Scope) -> Affine:
+        """A quotient that is known to be whole in `scope`, as a loop variable of its own."""
+        key = "quotient", text, extent, divisor
+        known = scope.find(key)
+        if known is None:
+            found = self._variable(f"({text}) // {divisor}", extent, scope)
+            known = scope.known[key] = Value(self.frame.affine(found), scope, integer=True, atomic=True)
+        return Affine.of(Axis(known.text, extent))
 
     def all_of(self, tests: Sequence[Value], at: Scope) -> str:
         """All tests as a condition in block `at`; those of each block further out together, under a name."""

@@ -13,6 +13,7 @@ from autotune.schedule import check_dtype
 Array = NDArray[Any]
 INTEGER = np.dtype(np.int64)
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def converted(kernel: Kernel, given: Sequence[Any]) -> tuple[Any, ...]:
@@ -32,13 +33,15 @@ def dtype_of(kernel: Kernel, inputs: Sequence[Any]) -> str:
     Raises DtypeError where there are several or no kernel is generated for it.
     """
     pairs = zip(kernel.inputs, inputs, strict=True)
-    floating = {spec.name: value for spec, value in pairs if not (isinstance(spec, ScalarSpec) or spec.integer)}
-    dtypes = {value.dtype for value in floating.values()}
+    floating = {spec.name: value.dtype for spec, value in pairs if not (isinstance(spec, ScalarSpec) or spec.integer)}
+    dtypes = set(floating.values())
     if len(dtypes) > 1:
-        each = ", ".join(f"{name} is {value.dtype}" for name, value in floating.items())
+        each = ", ".join(f"{name} is {dtype}" for name, dtype in floating.items())
         message = f"{kernel.name}: all floating tensors must have one dtype, but {each}; convert them with astype"
         raise DtypeError(message)
     dtype = dtypes.pop() if dtypes else DTYPES["float64"]
+    if dtype in _NAMES:  # `dtype.name` takes a microsecond
+        return _NAMES[dtype]
     if not dtype.isnative:
         message = f"{kernel.name}: arrays must be in native byte order, not {dtype}; convert them with astype"
         raise DtypeError(message)

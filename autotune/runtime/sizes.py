@@ -23,17 +23,22 @@ def extents_of(kernel: Kernel, given: Mapping[str, tuple[int, ...] | int]) -> di
 
 
 def _dimensions(kernel: Kernel, name: str, value: tuple[int, ...] | int) -> Iterator[Dimension]:
-    """What one word of the user says: a shape as many dimensions as it has, an extent as one."""
+    """What one word of the user says: a shape as many dimensions as it has, an extent as one.
+
+    A number is the shape of a tensor of one dimension too, where no extent has that name.
+    """
+    if isinstance(value, int) and (name in kernel.extent_names or name in kernel.sizes):
+        yield Dimension((name,), value, f"{name}={value}")
+        return
     spec = next((spec for spec in kernel.inputs if spec.name == name), None)
-    if isinstance(spec, TensorSpec) and isinstance(value, tuple):
-        if len(value) != len(spec.groups):
+    shape = (value,) if isinstance(value, int) else value
+    if isinstance(spec, TensorSpec) and (isinstance(value, tuple) or len(spec.groups) == 1):
+        if len(shape) != len(spec.groups):
             message = f"{kernel.name}: {spec} has {len(spec.groups)} dimensions, not {value}"
             raise ShapeError(message)
-        place = f"{name}={'x'.join(map(str, value))}"
-        for extents, size in zip(grouped(spec.extents, spec.groups), value, strict=True):
+        place = f"{name}={'x'.join(map(str, shape))}"
+        for extents, size in zip(grouped(spec.extents, spec.groups), shape, strict=True):
             yield Dimension(extents, size, place)
-    elif (name in kernel.extent_names or name in kernel.sizes) and isinstance(value, int):
-        yield Dimension((name,), value, f"{name}={value}")
     else:
         tensors = [str(spec) for spec in kernel.inputs if isinstance(spec, TensorSpec)]
         listing = ", ".join([*tensors, *kernel.extent_names])

@@ -2,12 +2,15 @@
 
 from autotune.schedule.lowering import stages, stages_of
 from autotune.schedule.nest import Access, Kind, Loop, LoopNest, Pack
+from autotune.schedule.replay import POLICIES, RECOMPUTE, policies, replayed
 from autotune.schedule.space import Config, Constraint, Knob, Space
-from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States
+from autotune.schedule.stages import AnyStage, PointStage, ReplayStage, Result, ScanStage, ScatterStage, Stage, States
 from autotune.schedule.workload import ITEMSIZES, Workload, check_dtype
 
 __all__ = [
     "ITEMSIZES",
+    "POLICIES",
+    "RECOMPUTE",
     "Access",
     "AnyStage",
     "Config",
@@ -18,6 +21,7 @@ __all__ = [
     "LoopNest",
     "Pack",
     "PointStage",
+    "ReplayStage",
     "Result",
     "ScanStage",
     "ScatterStage",
@@ -26,6 +30,8 @@ __all__ = [
     "States",
     "Workload",
     "check_dtype",
+    "policies",
+    "replayed",
     "stages",
     "stages_of",
 ]

@@ -59,11 +59,6 @@ class Guard:
 
     conditions: tuple[Inside, ...]
 
-    @property
-    def whole(self) -> bool:
-        """Whether every index is a whole number by construction."""
-        return all(condition.index.divisor == 1 for condition in self.conditions)
-
 
 @dataclass(frozen=True)
 class Residue:
@@ -117,21 +112,21 @@ def _guard(indices: Sequence[Index], extents: Sequence[str], places: Places) -> 
 def periods(conditions: Sequence[Inside], outer: Sequence[Axis]) -> dict[Axis, int]:
     """In how many residue classes to run each of the loops `outer`, so that inner ones need no division.
 
-    Only where the class of one of them and of at most one inner axis decides.
+    Only where the class of one of them and of at most one inner axis decides; and of inner loops before outer ones, as
+    long as these are not too many classes together.
     """
-    found: dict[Axis, int] = {}
+    wanted: dict[Axis, int] = {}
     for condition in conditions:
         terms = condition.remainder
-        chosen = [(term, number) for term, number in terms if term in outer]
-        if len(chosen) != 1 or len(terms) > 2 or any(isinstance(term, str) for term, _ in terms):
-            continue
-        ((axis, number),) = chosen
-        assert isinstance(axis, Axis)
-        divisor = condition.index.divisor
-        wanted = lcm(found.get(axis, 1), divisor // gcd(number, divisor))
-        others = math.prod(count for other, count in found.items() if other != axis)
-        if wanted * others <= MOST_PHASES:
-            found[axis] = wanted
+        chosen = [(term, number) for term, number in terms if isinstance(term, Axis) and term in outer]
+        if len(chosen) == 1 and len(terms) <= 2 and not any(isinstance(term, str) for term, _ in terms):
+            ((axis, number),) = chosen
+            divisor = condition.index.divisor
+            wanted[axis] = lcm(wanted.get(axis, 1), divisor // gcd(number, divisor))
+    found: dict[Axis, int] = {}
+    for axis in reversed(outer):
+        if axis in wanted and wanted[axis] * math.prod(found.values()) <= MOST_PHASES:
+            found[axis] = wanted[axis]
     return found
 
 

@@ -24,7 +24,7 @@ from autotune.lang.traverse import erase, substitute
 from autotune.schedule.fusion import fused, printable
 from autotune.schedule.loop_order import inner_axes
 from autotune.schedule.normal_form import merged, moved_inside, normal_form
-from autotune.schedule.placement import Placement, Root, below, is_tensor, place, reused, scatter_loops
+from autotune.schedule.placement import Placement, Root, below, is_tensor, place, scatter_loops, tensor_factors
 from autotune.schedule.products import contracted_pairs, product_parts, scaled
 from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States, total_of
 from autotune.schedule.workload import Workload
@@ -186,15 +186,11 @@ class _Program:
 
     def _contraction(self, result: Result, core: Reduce, epilogue: Expr, total: Read) -> bool:
         """Make a sum of products a contraction of tensors, if its factors are or are worth becoming some."""
-        parts = product_parts(core.body)
-        scale = [part for part in parts if not part.axes and not isinstance(part, Read)]
-        factors = [part for part in parts if part.axes or isinstance(part, Read)]
         nest = self.size((*core.axes, *core.over))
-        limit = self.placement.limit
-        if not all(reused(part, nest, limit, self.size(part.axes)) for part in factors):
+        factors = tensor_factors(core, nest, self.placement.limit, self.size)
+        if not factors:
             return False
-        if len(factors) < 2 and not all(map(is_tensor, factors)):
-            return False
+        scale = [part for part in product_parts(core.body) if not part.axes and not isinstance(part, Read)]
         tensors = [self._tensor(part) for part in factors]
         if printable(epilogue, result.axes) and not result.integer:
             self._contracted(result, tensors, core.over, scale, epilogue)

@@ -16,7 +16,7 @@ from autotune.lang.expressions import axes_of, computed
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import carrying
 from autotune.schedule.costs import ACCESS, weights
-from autotune.schedule.products import product_parts
+from autotune.schedule.products import Size, product_parts
 
 EXACT = frozenset({"neg", "maximum", "minimum", "abs", "relu", "where", "stop_gradient"})
 """Functions that round nothing: whatever code computes them, the values are the same."""
@@ -164,6 +164,7 @@ class _Placing:
         self.compared = {node.body for node in nodes if isinstance(node, Reduce) and node.reduction in ("max", "min")}
         self.claimed = {root.node: root for root in roots if root.node is not None}
         self.sites: dict[Expr, dict[Hashable, Site]] = {node: {} for node in nodes}
+        self.factors: set[Expr] = set()
         self.result = Placement(limit)
         self.wanted = 0
 
@@ -172,11 +173,9 @@ class _Placing:
 
     def _multiplies(self, node: Reduce, sites: Iterable[Site]) -> bool:
         """Whether `node` is a product of matrices, or of what may become some, and its elements are used repeatedly."""
-        parts = [part for part in product_parts(node.body) if part.axes] if node.reduction == "sum" else []
-        nest = self.size((*node.axes, *node.over))
         several = sum(site.points(node.axes) for site in sites) >= 2 * self.size(node.axes)
-        limit = self.result.limit
-        return several and len(parts) > 1 and all(reused(part, nest, limit, self.size(part.axes)) for part in parts)
+        nest = self.size((*node.axes, *node.over))
+        return several and len(tensor_factors(node, nest, self.result.limit, self.size)) > 1
 
     def run(self) -> Placement:
         """Decide for all nodes."""
@@ -252,7 +251,8 @@ class _Placing:
         self._reduced(node, axes)
 
     def _reduced(self, node: Reduce, axes: tuple[Axis, ...]) -> None:
-        """Evaluate the body of a reduction in the loops of a stage."""
+        """Evaluate the body of a reduction in the loops of a stage, or its factors as tensors of their own."""
+        self.factors.update(tensor_factors(node, self.size((*node.axes, *node.over)), self.result.limit, self.size))
         self._evaluate(node.body, self._stage(node, (*axes, *node.over), spine=node.reduction == "sum"))
 
     def _worth_storing(self, node: Expr) -> bool:
@@ -261,6 +261,8 @@ class _Placing:
         if not node.axes or node in self.carried or not self.sites[node] or is_tensor(node):
             return False
         size, sites = self.size(node.axes), self.sites[node].values()
+        if node in self.factors:
+            return True
         if node in self.compared and len(sites) > 1 and not _exact(node):
             self.wanted = max(self.wanted, size)
             return True
@@ -290,6 +292,15 @@ def scatter_loops(node: Scatter) -> tuple[Axis, ...]:
 def is_tensor(expr: Expr) -> bool:
     """Whether `expr` is a tensor as it is."""
     return isinstance(expr, Read) and expr.plain and not expr.integer
+
+
+def tensor_factors(node: Reduce, nest: int, limit: int, size: Size) -> tuple[Expr, ...]:
+    """The factors that depend on axes, where `node` is a sum of products of what are tensors or worth becoming some."""
+    parts = product_parts(node.body) if node.reduction == "sum" else ()
+    factors = tuple(part for part in parts if part.axes or isinstance(part, Read))
+    if not all(reused(factor, nest, limit, size(factor.axes)) for factor in factors):
+        return ()
+    return factors if len(factors) > 1 or all(map(is_tensor, factors)) else ()
 
 
 def reused(part: Expr, nest: int, limit: int, size: int) -> bool:

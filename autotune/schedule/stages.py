@@ -194,7 +194,52 @@ class ScanStage:
         return (*self.starts, *self.steps)
 
 
-AnyStage: TypeAlias = Stage | PointStage | ScatterStage | ScanStage
+@dataclass(frozen=True)
+class ReplayStage:
+    """`for lanes: forward; backward`: a recurrence and one that runs back along it, its states in buffers of one lane.
+
+    Both scans have no lanes of their own. With `every` k other than 0, the way forward keeps in `saved`, one for each
+    carried value, only the values before every k-th step; on the way back the steps of each segment are run again, and
+    their values put into `before` and `after` each step, for those carried values that are read. In the steps of
+    `backward`, `step` is then the place within the segment.
+    """
+
+    lanes: tuple[Axis, ...]
+    forward: ScanStage
+    backward: ScanStage
+    every: int = 0
+    step: Axis | None = None
+    saved: tuple[Result, ...] = ()
+    before: tuple[tuple[int, Result], ...] = ()
+    after: tuple[tuple[int, Result], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """That of the first array that it leaves."""
+        return self.backward.name
+
+    @property
+    def buffers(self) -> tuple[Result, ...]:
+        """The arrays of one lane."""
+        return (*self.forward.results, *self.saved, *(result for _, result in (*self.before, *self.after)))
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The arrays that it writes, those that it leaves last."""
+        return (*self.buffers, *self.backward.results)
+
+    @property
+    def loops(self) -> tuple[Axis, ...]:
+        """The loops of its plain schedule, outermost first."""
+        return (*self.lanes, self.backward.axis)
+
+    @property
+    def roots(self) -> tuple[Expr, ...]:
+        """The expressions that it evaluates."""
+        return (*self.forward.roots, *self.backward.roots)
+
+
+AnyStage: TypeAlias = Stage | PointStage | ScatterStage | ScanStage | ReplayStage
 
 
 def tensors_read(stage: AnyStage) -> tuple[Read, ...]:
@@ -234,6 +279,11 @@ def equations(stage: AnyStage, longest: int = 100) -> tuple[str, ...]:
         case ScatterStage():
             places = [f"{axis}: {index}" for axis, index in zip(stage.onto, stage.indices, strict=True)]
             lines = [f"{indexed(stage.name, places)} += {stage.body} over {', '.join(map(str, stage.loops))}"]
+        case ReplayStage(_, forward, backward, every):
+            kind = f"every {every} states of" if every else "all states of"
+            return (f"for each lane, with {kind} {', '.join(carry.name for carry in forward.carries)}:",) + (
+                equations(backward, longest)
+            )
         case ScanStage():
             direction = f"-{stage.axis}" if stage.reverse else str(stage.axis)
             kinds = [f"{'last ' if state.final else ''}{stage.carries[state.which].name}" for state in stage.states]

@@ -11,7 +11,20 @@ from autotune.lang import Axis, Expr, Index, Read, Reindex
 from autotune.lang.expressions import axes_of
 from autotune.lang.graph import subexpressions
 from autotune.machine import Machine
-from autotune.schedule import Access, AnyStage, Config, Knob, LoopNest, Space, Stage, Workload, stages_of
+from autotune.schedule import (
+    RECOMPUTE,
+    Access,
+    AnyStage,
+    Config,
+    Knob,
+    LoopNest,
+    Space,
+    Stage,
+    Workload,
+    policies,
+    replayed,
+    stages_of,
+)
 from autotune.schedule.loop_order import inner_axes
 from autotune.templates.base import Schedule, Scheduled
 
@@ -22,24 +35,39 @@ class PlainTemplate:
     name = "plain"
 
     def space(self, workload: Workload, machine: Machine) -> Space:
-        """A single point: nothing is tuned as yet."""
-        del workload, machine
-        return Space((Knob("parallel", ("1x1",), ordered=False),), ())
+        """Where the states of a recurrence are when another runs back along it; else a single point."""
+        del machine
+        knobs = [Knob("parallel", ("1x1",), ordered=False)]
+        if choice := policies(stages_of(workload), _outputs(workload)):
+            knobs.append(
+                Knob("states", choice, ordered=False, doc="which states of a recurrence are kept for its reverse")
+            )
+        return Space(tuple(knobs), ())
 
     def default(self, workload: Workload, machine: Machine) -> Config:
-        """The point."""
-        del workload, machine
-        return {"parallel": "1x1"}
+        """Each lane of a recurrence run forward and at once back."""
+        names = [knob.name for knob in self.space(workload, machine).knobs]
+        return {"parallel": "1x1", "states": RECOMPUTE} if "states" in names else {"parallel": "1x1"}
 
     def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
-        """The stages in order; raises ConfigError where `config` is not the point."""
+        """The stages in order; raises ConfigError where `config` is not in the space."""
         self.space(workload, machine).check(config)
-        return tuple(plain(stage, workload) for stage in stages_of(workload))
+        return tuple(plain(stage, workload) for stage in _chosen(workload, config))
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
         """The nest of the main stage."""
-        del config, machine
-        return plain(main_stage(workload), workload).nest
+        del machine
+        main = max(_chosen(workload, config), key=lambda stage: work(stage, workload))
+        return plain(main, workload).nest
+
+
+def _chosen(workload: Workload, config: Config) -> tuple[AnyStage, ...]:
+    """The stages with the policy of a config."""
+    return replayed(stages_of(workload), _outputs(workload), str(config.get("states", RECOMPUTE)))
+
+
+def _outputs(workload: Workload) -> tuple[str, ...]:
+    return tuple(output.name for output in workload.kernel.outputs)
 
 
 def plain(stage: AnyStage, workload: Workload) -> Scheduled:

@@ -58,12 +58,8 @@ NAMES: dict[str, Any] = {
     "np": np,
     "njit": lambda *_, **__: lambda function: function,
     "prange": range,
-    "types": SimpleNamespace(
-        float64=_real, int64=lambda *_: None, Array=lambda *_, **__: None
-    ),
-    "math": SimpleNamespace(
-        exp=np.exp, tanh=np.tanh, erf=scipy.special.erf, sin=np.sin, cos=np.cos, inf=math.inf
-    ),
+    "types": SimpleNamespace(float64=_real, int64=lambda *_: None, Array=lambda *_, **__: None),
+    "math": SimpleNamespace(exp=np.exp, tanh=np.tanh, erf=scipy.special.erf, sin=np.sin, cos=np.cos, inf=math.inf),
     "pointer": Pointer,
     "keep": lambda _: None,
     "get": _get,
@@ -76,14 +72,18 @@ NAMES: dict[str, Any] = {
 }
 
 
+def plain_text(workload: Workload) -> str:
+    """The module of the plain schedule, whichever template would be chosen."""
+    template, machine = PlainTemplate(), detect()
+    config = template.default(workload, machine)
+    return module_text(workload, config, template.schedule(workload, config, machine))
+
+
 def emulate(
     kernel: Kernel, arguments: dict[str, Array], extents: dict[str, int], made_for: dict[str, int] | None = None
 ) -> tuple[int, Results]:
     """What the plain schedule of `kernel` returns and writes in float64, made for these extents or other ones."""
-    template, machine = PlainTemplate(), detect()
-    planned = Workload.of(kernel, made_for or extents, "float64")
-    config = template.default(planned, machine)
-    text = module_text(planned, config, template.schedule(planned, config, machine))
+    text = plain_text(Workload.of(kernel, made_for or extents, "float64"))
     return run(text, Workload.of(kernel, extents, "float64"), arguments)
 
 

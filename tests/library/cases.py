@@ -55,7 +55,7 @@ class Case:
     `oracle` takes the inputs by name, grouped dimensions merged, and the options. `smooth` kernels have derivatives of
     every order, and their evaluation takes complex arguments. `linear` names the inputs that the result is linear in.
     `compiled` cases are also run as machine code,
-    `further_sizes` among them.
+    `further_sizes` among them; in tests marked slow where code takes long to compile (`slow`).
     """
 
     kernel: TunedKernel
@@ -67,6 +67,7 @@ class Case:
     linear: tuple[str, ...] = ()
     compiled: bool = True
     further_sizes: tuple[Sizes, ...] = ()
+    slow: bool = False
     name: str = ""
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,18 +30,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     names = [name for name in ("case", "compiled_case", "wrt", "linear_in") if name in metafunc.fixturenames]
     if names:
-        rows = list(_rows(metafunc.cls.cases, names))
-        metafunc.parametrize(names, rows, ids=["-".join(map(str, row)) for row in rows])
+        metafunc.parametrize(names, list(_rows(metafunc.cls.cases, names)))
 
 
-def _rows(cases: tuple[Case, ...], names: list[str]) -> Iterator[tuple[object, ...]]:
+def _rows(cases: tuple[Case, ...], names: list[str]) -> Iterator[Any]:
     for case in cases:
         match names:
             case ["case"]:
-                yield (case,)
+                yield pytest.param(case, id=str(case))
             case ["compiled_case"] if case.compiled:
-                yield (case,)
+                yield pytest.param(case, id=str(case), marks=[pytest.mark.slow] if case.slow else [])
             case ["case", "linear_in"]:
-                yield from ((case, name) for name in case.linear)
+                yield from (pytest.param(case, name, id=f"{case}-{name}") for name in case.linear)
             case ["case", "wrt"]:
-                yield from ((case, name) for name in case.floating)
+                yield from (pytest.param(case, name, id=f"{case}-{name}") for name in case.floating)

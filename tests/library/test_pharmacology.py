@@ -48,7 +48,7 @@ class TestPharmacology(Gates, LinearGates, SmoothGates):
                 "dt": uniform(0.1, 0.5),
             },
             linear=("dose",),
-            further_sizes=({"patients": 1, "steps": 1}, {"patients": 17, "steps": 2}),
+            further_sizes=({"patients": 17, "steps": 2},),
         ),
     )
 

@@ -21,7 +21,7 @@ class TestSurvival(Gates, LinearGates, SmoothGates):
             {"n": 7, "p": 3},
             {"delta": zero_or_one},
             linear=("delta",),
-            further_sizes=({"n": 1, "p": 1}, {"n": 97, "p": 2}),
+            further_sizes=({"n": 97, "p": 2},),
         ),
     )
 

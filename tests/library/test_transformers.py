@@ -26,9 +26,9 @@ def attended(q: Any, k: Any, v: Any, causal: bool = False) -> Any:
 class TestTransformers(Gates, LinearGates, SmoothGates):
     cases = (
         Case(linear_gelu, layer, LAYER),
-        Case(linear_gelu, layer, LAYER, options={"approximate": True}),
+        Case(linear_gelu, layer, LAYER, options={"approximate": True}, slow=True),
         Case(attention, attended, HEADS, linear=("v",), compiled=False),
-        Case(attention, attended, HEADS, options={"causal": True}, linear=("v",)),
+        Case(attention, attended, HEADS, options={"causal": True}, linear=("v",), slow=True),
         Case(
             embedding, lambda table, idx: table[idx], {"t": 8, "v": 5, "d": 3}, {"idx": whole("v")}, linear=("table",)
         ),

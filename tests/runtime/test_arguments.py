@@ -171,6 +171,7 @@ ERRORS: list[tuple[Callable[[], Any], type[AutotuneError], str]] = [
     (lambda: regrouped(np.ones((5, 7)), np.ones((2, 3, 4))), ShapeError, r"g\*c"),
     (lambda: regrouped(np.ones((5, 2, 3)), np.ones((2, 3, 4))), ShapeError, r"x\[n, g\*c\] has 2 dimensions"),
     (lambda: regrouped.extents({"x": (5, 6)}), ShapeError, "extents g, c, k are not given"),
+    (lambda: regrouped.extents({"x": 5}), ShapeError, "x=5 is neither a tensor's shape nor an extent"),
     (lambda: regrouped.extents({"x": (5, 6), "g": 4, "k": 1}), ShapeError, "6 = g.*do not divide"),
 ]  # fmt: skip
 
@@ -186,6 +187,7 @@ def test_extents_by_shape_and_by_name() -> None:
     assert regrouped.extents({"x": (5, 6), "w": (2, 3, 4)}) == expected
     assert regrouped.extents({"x": (5, 6), "g": 2, "k": 4}) == expected
     assert regrouped.extents(expected) == expected
+    assert rows.extents({"table": (5, 2), "idx": 7}) == rows.extents({"table": (5, 2), "idx": (7,)})
 
 
 def test_scalars_by_name_without_tensors() -> None:

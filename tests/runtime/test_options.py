@@ -136,6 +136,21 @@ def test_derivatives_take_options() -> None:
     np.testing.assert_array_equal(jacobian, np.eye(7)[::2])
 
 
+def test_tuning_takes_options_and_tunes_all_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned = []
+    monkeypatch.setattr("autotune.search.tune", lambda workload, **_: tuned.append(workload))
+    strided.tune(x=(7,), stride=2, trials=3, threads=1)
+    assert [(workload.kernel.direction, dict(workload.kernel.options)["stride"]) for workload in tuned] == [
+        ("forward", 2),
+        ("vjp:x", 2),
+    ]
+    assert dict(tuned[1].extents)["p"] == 4
+    strided.specialized(stride=2).tune(n=7, directions=("jvp",), dtype="float64")
+    assert (tuned[2].kernel.direction, tuned[2].dtype) == ("jvp", "float64")
+    with pytest.raises(ShapeError, match="extent n is 0, so there is nothing to tune"):
+        plain.tune(n=0)
+
+
 def test_kernels_are_pickled_by_name() -> None:
     special = strided.specialized(stride=2)
     assert pickle.loads(pickle.dumps(special)) is special

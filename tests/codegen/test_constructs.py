@@ -1,0 +1,241 @@
+"""Plain code of every construct against the float64 reference: by emulation for many shapes, compiled for some."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import autotune.lang as at
+from autotune.codegen import Compiled, allocate_scratch, generate, load, write
+from autotune.errors import IndexRangeError, ShapeError
+from autotune.lang import Integers, Kernel, Tensor, define
+from autotune.lang.reference import Results, error_bound, evaluate
+from autotune.machine import detect
+from autotune.measure.verification import guarded
+from autotune.schedule import Workload
+from autotune.templates import template_for
+from tests.codegen.arguments import Arguments, arguments_of, assert_equal
+from tests.codegen.emulation import emulate, plain_text
+from tests.constructs import CONSTRUCTS
+from tests.lang.strategies import Case, cases
+
+SIZES = st.sampled_from([0, 1, 2, 3, 5, 7])
+LARGER = (13, 17, 5, 11, 8)
+
+
+def sized(kernel: Kernel, sizes: tuple[int, ...]) -> dict[str, int]:
+    return {name: sizes[position % len(sizes)] for position, name in enumerate(kernel.extent_names)}
+
+
+@st.composite
+def extents_of(draw: st.DrawFn, kernel: Kernel) -> dict[str, int]:
+    extents = {name: draw(SIZES) for name in kernel.extent_names}
+    try:
+        kernel.complete(extents)
+    except ShapeError:
+        assume(False)
+    if any(spec.name == "idx" for spec in kernel.inputs):
+        assume(extents.get("v", extents.get("n", 1)) > 0)  # what is indexed has elements
+    return extents
+
+
+def expected_of(kernel: Kernel, values: Arguments) -> Results | None:
+    """None where an index is out of range."""
+    try:
+        return evaluate(kernel, values)
+    except ShapeError:
+        assume(False)
+        raise
+    except IndexRangeError:
+        return None
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_emulated_code_is_right_for_any_shape(name: str, data: st.DataObject) -> None:
+    """Whatever shape the schedule was chosen for; no access leaves its array."""
+    kernel = CONSTRUCTS[name]
+    extents = data.draw(extents_of(kernel))
+    made_for = data.draw(st.sampled_from([extents, sized(kernel, (4,)), sized(kernel, (40, 30, 3))]))
+    values = arguments_of(kernel, extents)
+    expected = expected_of(kernel, values)
+    code, got = emulate(kernel, values, extents, made_for)
+    if expected is None:
+        assert code < 0
+    else:
+        assert code == 0
+        assert_equal(got, expected)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.sampled_from([{}, {"m": 30, "n": 40, "k": 20}, {"m": 3, "n": 50, "k": 40}]))
+def test_emulated_code_of_random_kernels_is_right(case: Case, larger: dict[str, int]) -> None:
+    values = {name: np.asarray(value) for name, value in case.arguments.items()}
+    expected = evaluate(case.kernel, values)["out"]
+    code, got = emulate(case.kernel, values, case.extents, larger or case.extents)
+    assert code == 0
+    with np.errstate(invalid="ignore"):
+        close = np.abs(got["out"] - expected) <= 1e-9 * np.abs(expected).max(initial=1e-300)
+    assert (close | (got["out"] == expected) | (np.isnan(got["out"]) & np.isnan(expected))).all()
+
+
+@cache
+def compiled(name: str, dtype: str, directory: Path) -> Compiled:
+    kernel = CONSTRUCTS[name]
+    workload = Workload.of(kernel, sized(kernel, LARGER), dtype)
+    template, machine = template_for(workload), detect()
+    return load(write(generate(workload, template.default(workload, machine), machine), directory))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+def compute(module: Compiled, kernel: Kernel, values: Arguments, extents: dict[str, int], dtype: str) -> Results:
+    """The results, between guards that nothing may write; inputs must be as they were."""
+    outputs = [
+        guarded(output.name, kernel.shape_of(output.name, extents), "int64" if output.integer else dtype)
+        for output in kernel.outputs
+    ]
+    before = {name: value.copy() for name, value in values.items()}
+    scratch = allocate_scratch(module.scratch, dtype)
+    code = module.call(*(values[spec.name] for spec in kernel.inputs), *(out.array for out in outputs), scratch)
+    assert code == 0
+    for output in outputs:
+        output.check()
+    assert all(np.array_equal(value, before[name]) for name, value in values.items())
+    return {output.name: output.array for output in outputs}
+
+
+def check_compiled(name: str, dtype: str, directory: Path) -> None:
+    kernel, module = CONSTRUCTS[name], compiled(name, dtype, directory)
+    for sizes in (LARGER, (3, 2, 4), (1,), (0,), (2, 0), (0, 3)):
+        extents = sized(kernel, sizes)
+        if 0 in sizes and hasattr(module.module, "tile_operations"):
+            continue  # tiled stages are not called for nothing
+        try:
+            values = arguments_of(kernel, extents, dtype)
+            expected = evaluate(kernel, values)
+        except (ShapeError, IndexError):  # too small for the kernel
+            continue
+        got = compute(module, kernel, values, extents, dtype)
+        if dtype == "float64":
+            assert_equal(got, expected)
+            continue
+        bounds = error_bound(kernel, values, dtype)
+        for output, right in expected.items():
+            allowed = np.nan_to_num(np.maximum(bounds[output], np.finfo(dtype).tiny), nan=np.inf)
+            same = (got[output] == right) | (np.isnan(got[output]) & np.isnan(right))
+            assert (same | (np.abs(got[output] - right) <= allowed)).all(), (output, extents)
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_compiled_code_is_right(name: str, directory: Path) -> None:
+    check_compiled(name, "float64", directory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_compiled_float32_code_is_within_the_bound(name: str, directory: Path) -> None:
+    check_compiled(name, "float32", directory)
+
+
+@pytest.mark.parametrize("name", [name for name in CONSTRUCTS if name.startswith("upsampled")])
+def test_no_inner_loop_divides(name: str) -> None:
+    """Of a gradient of a strided access: quotients are residue classes, ranges are bounds of loops."""
+    kernel = CONSTRUCTS[name]
+    text = plain_text(Workload.of(kernel, sized(kernel, (9, 8, 3, 5, 4, 3)), "float64"))
+    body = text[text.index("pointer(") :]
+    deepest = max(len(line) - len(line.lstrip()) for line in body.splitlines())
+    inner = [line for line in body.splitlines() if len(line) - len(line.lstrip()) == deepest]
+    assert inner
+    assert not any(re.search(r"%|//| if ", line) for line in inner)
+    assert name == "upsampled_2d_5_1" or "%" not in body  # where the classes of both axes would be 25 copies
+
+
+def test_a_hole_is_written() -> None:
+    """Of a stride above the window, most elements get no term."""
+    kernel = CONSTRUCTS["upsampled_5_0_1"]
+    extents = {"h": 9, "p": 2, "r": 2}
+    code, got = emulate(kernel, arguments_of(kernel, extents), extents)
+    assert code == 0
+    assert np.flatnonzero(got["out"] == 0.0).tolist() == [2, 3, 4, 7, 8]
+
+
+# Indices out of range
+
+
+def looked_up(table: Tensor["v", "d"], idx: Integers["t"], place: Tensor["t"]):
+    (t,), (_, d) = at.axes(idx), at.axes(table)
+    row = at.let[at.axis("r", "v"), d](at.exp(table[at.axis("r", "v"), d]))
+    return at.output[t, d](table[idx[t] + 1, d] + row[at.floor(place[t]), d])
+
+
+LOOKED_UP = define(looked_up)
+FITTING = {"table": np.arange(12.0).reshape(4, 3), "idx": np.array([2, 0]), "place": np.array([3.5, 0.0])}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [
+        ({"idx": np.array([0, 3])}, "index idx[t] + 1 into dimension 1 of table (extent v)"),
+        ({"idx": np.array([-2, 0])}, "index idx[t] + 1 into dimension 1 of table (extent v)"),
+        ({"idx": np.array([2**62, 0])}, "index idx[t] + 1 into dimension 1 of table (extent v)"),
+        ({"place": np.array([0.0, 4.0])}, "index floor(place[t]) into"),
+        ({"place": np.array([-0.5, 0.0])}, "index floor(place[t]) into"),
+        ({"place": np.array([np.nan, 0.0])}, "index floor(place[t]) into"),
+        ({"place": np.array([np.inf, 0.0])}, "index floor(place[t]) into"),
+        ({"place": np.array([1e300, 0.0])}, "index floor(place[t]) into"),
+    ],
+)
+def test_a_failed_check_is_named(wrong: Arguments, check: str) -> None:
+    extents = {"v": 4, "d": 3, "t": 2}
+    workload = Workload.of(LOOKED_UP, extents, "float64")
+    code, _ = emulate(LOOKED_UP, FITTING | wrong, extents)
+    checks = re.findall(r"^    '(.*)',$", plain_text(workload), flags=re.MULTILINE)
+    assert code < 0
+    assert checks[-code - 1].startswith(check)
+
+
+def test_compiled_checks_touch_nothing_outside(tmp_path: Path) -> None:
+    extents = {"v": 4, "d": 3, "t": 2}
+    workload = Workload.of(LOOKED_UP, extents, "float64")
+    template, machine = template_for(workload), detect()
+    module = load(write(generate(workload, template.default(workload, machine), machine), tmp_path))
+    assert len(module.module.CHECKS) == 2
+    for wrong in ({}, {"idx": np.array([0, 10**12])}, {"place": np.array([0.0, np.nan])}):
+        values, out = FITTING | wrong, guarded("out", (2, 3), "float64")
+        code = module.call(*values.values(), out.array, allocate_scratch(module.scratch, "float64"))
+        assert (code < 0) == bool(wrong)
+        out.check()
+
+
+def test_a_strict_scatter_checks_and_another_leaves_out() -> None:
+    extents = {"t": 3, "k": 2, "v": 2}
+    values = {"idx": np.array([1, 5, 0]), "y": np.ones((3, 2)), "z": np.zeros(2)}
+    strict, lax = CONSTRUCTS["scattered_strictly"], CONSTRUCTS["scattered"]
+    assert emulate(strict, values, extents)[0] == -1
+    code, got = emulate(lax, values, extents)
+    assert code == 0
+    assert got["out"] == pytest.approx(np.full((2, 2), np.e))
+
+
+def test_arguments_of_any_strides_are_taken_or_refused(directory: Path) -> None:
+    kernel = CONSTRUCTS["counted"]
+    module = compiled("counted", "float64", directory)
+    extents = sized(kernel, LARGER)
+    n = extents["n"]
+    values = arguments_of(kernel, extents)
+    spread = {name: np.repeat(value, 2)[::2] for name, value in values.items()}
+    assert_equal(compute(module, kernel, spread, extents, "float64"), evaluate(kernel, values))
+    outputs = [np.empty(2 * n, np.int64 if output.integer else float) for output in kernel.outputs]
+    outputs[1:] = [output[:n] for output in outputs[1:]]
+    outputs[0] = outputs[0][::2]
+    scratch = allocate_scratch(module.scratch, "float64")
+    assert module.call(*values.values(), *outputs, scratch) == len(kernel.inputs) + 1
