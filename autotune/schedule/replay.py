@@ -1,9 +1,10 @@
 """The residual policy of recurrences: where a scan that runs back along another finds the states of the other.
 
-The reverse of a recurrence reads its states from the last to the first. They may all be kept, in an array over all lanes
-and steps (the stages as they are), or each lane may be run forward and at once back, its states in a buffer that stays
-in the cache ("recompute"), or with only every k-th state kept on the way forward and the steps in between run again
-("every_k"). The reverse of an Asian option took 23.3 ms with all states kept and 19.6 with one lane's (KERNELS.md §2.1).
+The reverse of a recurrence reads its states from the last to the first. They may all be kept, in an array over all
+lanes and steps (the stages as they are), or each lane may be run forward and at once back, its states in a buffer that
+stays in the cache ("recompute"), or with only every k-th state kept on the way forward and the steps in between run
+again ("every_k"). The reverse of an Asian option took 23.3 ms with all states kept and 19.6 with one lane's
+(KERNELS.md §2.1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

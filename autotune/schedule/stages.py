@@ -280,10 +280,9 @@ def equations(stage: AnyStage, longest: int = 100) -> tuple[str, ...]:
             places = [f"{axis}: {index}" for axis, index in zip(stage.onto, stage.indices, strict=True)]
             lines = [f"{indexed(stage.name, places)} += {stage.body} over {', '.join(map(str, stage.loops))}"]
         case ReplayStage(_, forward, backward, every):
-            kind = f"every {every} states of" if every else "all states of"
-            return (f"for each lane, with {kind} {', '.join(carry.name for carry in forward.carries)}:",) + (
-                equations(backward, longest)
-            )
+            kind = f"every {every}th state" if every else "all states"
+            carried = ", ".join(carry.name for carry in forward.carries)
+            return f"lane by lane, keeping {kind} of {carried}:", *equations(backward, longest)
         case ScanStage():
             direction = f"-{stage.axis}" if stage.reverse else str(stage.axis)
             kinds = [f"{'last ' if state.final else ''}{stage.carries[state.which].name}" for state in stage.states]

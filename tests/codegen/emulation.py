@@ -99,7 +99,7 @@ def run(text: str, workload: Workload, arguments: dict[str, Array]) -> tuple[int
         else np.full(workload.shapes[output.name], np.nan)
         for output in kernel.outputs
     }
-    given = [arguments[spec.name] for spec in kernel.inputs]
+    given = [arguments[spec.name][()] for spec in kernel.inputs]  # NumPy's number of an array without dimensions
     with np.errstate(all="ignore"):
         code_returned = scope["kernel"](*given, *outputs.values(), np.empty(0))
     return code_returned, outputs

@@ -109,7 +109,7 @@ def compute(module: Compiled, kernel: Kernel, values: Arguments, extents: dict[s
     assert code == 0
     for output in outputs:
         output.check()
-    assert all(np.array_equal(value, before[name]) for name, value in values.items())
+    assert all(np.array_equal(value, before[name], equal_nan=True) for name, value in values.items())
     return {output.name: output.array for output in outputs}
 
 
@@ -239,3 +239,18 @@ def test_arguments_of_any_strides_are_taken_or_refused(directory: Path) -> None:
     outputs[0] = outputs[0][::2]
     scratch = allocate_scratch(module.scratch, "float64")
     assert module.call(*values.values(), *outputs, scratch) == len(kernel.inputs) + 1
+
+
+@pytest.mark.parametrize("name", ["ranked", "windows", "triangle", "surviving"])
+def test_numbers_that_are_not_finite_go_through_as_in_numpy(name: str, directory: Path) -> None:
+    """NaN is the largest and the smallest, of equal ones the first is taken, infinities stay."""
+    kernel, module = CONSTRUCTS[name], compiled(name, "float64", directory)
+    extents = sized(kernel, (6, 5, 4))
+    rng = np.random.default_rng(1)
+    for special in ([np.nan], [np.inf, -np.inf], [0.0, -0.0, 1.0], [np.nan, np.inf, -np.inf, 2.0]):
+        values = arguments_of(kernel, extents)
+        for value in values.values():
+            if value.dtype.kind == "f":
+                some = rng.random(value.shape) < 0.4
+                value[some] = rng.choice(special, some.sum())
+        assert_equal(compute(module, kernel, values, extents, "float64"), evaluate(kernel, values))

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from autotune.cost_model import FEATURE_NAMES, Platform, features
 from autotune.machine import Machine, Peaks
-from autotune.schedule import Access, LoopNest
+from autotune.schedule import Access, LoopNest, Workload
 from autotune.schedule.nest import parallel
+from autotune.templates import template_for
+from tests.constructs import CONSTRUCTS
 from tests.cost_model.conftest import blocked, matmul
 
 EXTENTS = st.sampled_from([0, 1, 2, 7, 64, 1000, 100_000])
@@ -43,6 +45,16 @@ def test_features_are_finite_for_any_extents(
 def test_a_nest_without_loops_or_inputs_has_features(platform: Platform) -> None:
     nest = LoopNest.plain(extents=(), itemsize=8, out=Access("out", ()), inputs=())
     assert np.isfinite(features(nest, platform)).all()
+
+
+@pytest.mark.parametrize("size", [1, 50])
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_kernels_of_every_construct_have_features(name: str, size: int, machine: Machine, platform: Platform) -> None:
+    kernel = CONSTRUCTS[name]
+    workload = Workload.of(kernel, dict.fromkeys(kernel.extent_names, size))
+    template = template_for(workload)
+    found = features(template.nest(workload, template.default(workload, machine), machine), platform)
+    assert np.isfinite(found).all()
 
 
 def test_a_machine_without_a_third_cache_has_features(machine: Machine, peaks: Peaks) -> None:

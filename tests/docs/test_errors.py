@@ -15,111 +15,111 @@ LANGUAGE = Path(__file__).parents[2] / "docs" / "language.md"
 
 def not_affine() -> None:
     @at.kernel
-    def squares(x: at.Tensor["n"]):
+    def squares(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](x[i * i])
 
 
 def not_whole() -> None:
     @at.kernel
-    def lookup(x: at.Tensor["n"], y: at.Tensor["m"]):
+    def lookup(x: at.Tensor["n"], y: at.Tensor["m"]) -> object:
         (j,) = at.axes(y)
         return at.output[j](x[y[j]])
 
 
 def other_extent() -> None:
     @at.kernel
-    def added(x: at.Tensor["n"], y: at.Tensor["m"]):
+    def added(x: at.Tensor["n"], y: at.Tensor["m"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](x[i] + y[i])
 
 
 def two_extents() -> None:
     @at.kernel
-    def paired(x: at.Tensor["n"], y: at.Tensor["m"]):
+    def paired(x: at.Tensor["n"], y: at.Tensor["m"]) -> object:
         return at.output[()](at.sum(x[at.axis("i", "n")] + y[at.axis("i", "m")], over=at.axis("i", "n")))
 
 
 def reduced_twice() -> None:
     @at.kernel
-    def total(x: at.Tensor["n"], y: at.Tensor["m"]):
+    def total(x: at.Tensor["n"], y: at.Tensor["m"]) -> object:
         (i,), (j,) = at.axes(x), at.axes(y)
         return at.output[j](y[j] + at.sum(x[i], over=j))
 
 
 def neither_reduced_nor_output() -> None:
     @at.kernel
-    def rows(x: at.Tensor["m", "n"]):
+    def rows(x: at.Tensor["m", "n"]) -> object:
         i, j = at.axes(x)
         return at.output[i](x[i, j])
 
 
 def axis_without_use() -> None:
     @at.kernel
-    def repeated(x: at.Tensor["n"]):
+    def repeated(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i, at.axis("j", "m")](x[i])
 
 
 def input_without_use() -> None:
     @at.kernel
-    def doubled(x: at.Tensor["n"], y: at.Tensor["n"]):  # noqa: ARG001  # which is the error
+    def doubled(x: at.Tensor["n"], y: at.Tensor["n"]) -> object:  # noqa: ARG001  # which is the error
         (i,) = at.axes(x)
         return at.output[i](2 * x[i])
 
 
 def no_indices() -> None:
     @at.kernel
-    def exponential(x: at.Tensor["n"]):
+    def exponential(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](at.exp(x))
 
 
 def too_few_indices() -> None:
     @at.kernel
-    def first_column(x: at.Tensor["m", "n"]):
+    def first_column(x: at.Tensor["m", "n"]) -> object:
         i, _ = at.axes(x)
         return at.output[i](x[i])
 
 
 def truth_value() -> None:
     @at.kernel
-    def positive(x: at.Tensor["n"]):
+    def positive(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](x[i] if x[i] > 0 else 0)  # noqa: FURB136
 
 
 def power() -> None:
     @at.kernel
-    def powers(x: at.Tensor["n"], y: at.Tensor["n"]):
+    def powers(x: at.Tensor["n"], y: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](x[i] ** y[i])
 
 
 def coupled_lanes() -> None:
     @at.kernel
-    def mixed(x: at.Tensor["m", "n"]):
+    def mixed(x: at.Tensor["m", "n"]) -> object:
         i, k = at.axes(x)
         return at.output[i, k](at.scan(lambda s: x[i, k] * at.sum(s, over=i), x[i, 0], over=k))
 
 
 def no_output() -> None:
     @at.kernel
-    def nothing(x: at.Tensor["n"]):
+    def nothing(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return x[i]
 
 
 def out_of_bounds() -> None:
     @at.kernel
-    def differences(x: at.Tensor["n"]):
+    def differences(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         return at.output[i](x[i + 1] - x[i])
 
 
 def fraction_of_elements() -> None:
     @at.kernel
-    def halves(x: at.Tensor["n"]):
+    def halves(x: at.Tensor["n"]) -> object:
         (i,) = at.axes(x)
         p = at.axis("p", at.extent(i) / 2)
         return at.output[p](x[p])

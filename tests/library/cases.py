@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune import TunedKernel
-from autotune.autodiff import gradient_inputs
+from autotune.autodiff import directions, gradient_inputs
 from autotune.lang import Kernel
 
 Array: TypeAlias = NDArray[Any]
@@ -68,11 +68,10 @@ class Case:
     compiled: bool = True
     further_sizes: tuple[Sizes, ...] = ()
     slow: bool = False
-    name: str = ""
 
     def __str__(self) -> str:
         chosen = "".join(f"-{name}={value}" for name, value in self.options.items())
-        return f"{self.name or self.kernel.__name__}{chosen}"
+        return f"{self.kernel.__name__}{chosen}"
 
     @cached_property
     def member(self) -> TunedKernel:
@@ -88,6 +87,11 @@ class Case:
     def floating(self) -> tuple[str, ...]:
         """The inputs that derivatives are taken by."""
         return gradient_inputs(self.definition)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Forward, the gradient by each floating input, and forward mode."""
+        return directions(self.definition)
 
     def arguments(self, seed: int = 0, sizes: Sizes | None = None) -> Arguments:
         """Arguments by name, of one dimension an extent as the reference takes them."""

@@ -1,6 +1,6 @@
 """Each of the tests in `gates.py` runs once for each case of its class; machine code is kept for the session."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(names, list(_rows(metafunc.cls.cases, names)))
 
 
-def _rows(cases: tuple[Case, ...], names: list[str]) -> Iterator[Any]:
+def _rows(cases: tuple[Case, ...], names: Sequence[str]) -> Iterator[Any]:
     for case in cases:
         match names:
             case ["case"]:

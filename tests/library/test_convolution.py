@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from autotune import TunedKernel
 from autotune.errors import ShapeError
 from autotune.library import conv2d, depthwise_conv2d
 from tests.library.cases import Case
@@ -13,7 +14,7 @@ CHANNELS = {"n": 2, "c": 3, "h": 7, "w": 9, "r": 3, "s": 2}
 IMAGES, GROUPED = CHANNELS | {"g": 1, "k": 4}, CHANNELS | {"g": 5, "c": 2, "k": 3}
 # Strides, strides and paddings that leave part of the image unread, dilations that have a divisor in common with the
 # stride (so that some phases of the image meet no weight), and windows that lie in the padding altogether.
-OPTIONS = (
+OPTIONS: tuple[dict[str, int], ...] = (
     {},
     {"stride": 2},
     {"padding": 1},
@@ -41,28 +42,24 @@ def each_convolved(x: Any, w: Any, **options: int) -> Any:
     return convolved(x, w[:, None], **options)
 
 
-class TestConvolution(Gates, LinearGates, SmoothGates):
-    cases = (
-        *(
-            Case(conv2d, convolved, IMAGES, options=options, linear=("x", "w"), compiled=options in OPTIONS[3:7:3])
-            for options in OPTIONS
-        ),
-        *(
-            Case(conv2d, convolved, GROUPED, options=options, linear=("x", "w"), compiled=False, name="grouped_conv2d")
-            for options in OPTIONS[3:7:3]
-        ),
-        *(
-            Case(
-                depthwise_conv2d,
-                each_convolved,
-                CHANNELS,
-                options=options,
-                linear=("x", "w"),
-                compiled=options in OPTIONS[5:6],
-            )
-            for options in OPTIONS
-        ),
+def cases(kernel: TunedKernel, oracle: Any, sizes: dict[str, int], compiled: int) -> tuple[Case, ...]:
+    """A case for each of OPTIONS, number `compiled` of which is compiled too."""
+    return tuple(
+        Case(kernel, oracle, sizes, options=options, linear=("x", "w"), compiled=number == compiled)
+        for number, options in enumerate(OPTIONS)
     )
+
+
+class TestConvolution(Gates, LinearGates, SmoothGates):
+    cases = cases(conv2d, convolved, IMAGES, 6)
+
+
+class TestGroupedConvolution(Gates, LinearGates, SmoothGates):
+    cases = cases(conv2d, convolved, GROUPED, 3)
+
+
+class TestDepthwiseConvolution(Gates, LinearGates, SmoothGates):
+    cases = cases(depthwise_conv2d, each_convolved, CHANNELS, 5)
 
 
 def test_what_no_window_reads_has_no_gradient() -> None:

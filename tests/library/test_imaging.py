@@ -12,7 +12,7 @@ from tests.library.gates import Gates, LinearGates, SmoothGates, forward, gradie
 def all_around(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Any:
     """Angles in every octant."""
     del sizes
-    return np.linspace(0, 2 * np.pi, *shape, endpoint=False) + rng.uniform(0.02, 0.1, shape)
+    return 2 * np.pi * np.arange(shape[0]) / shape[0] + rng.uniform(0.02, 0.1, shape)
 
 
 def projected(x: Any, angles: Any, offsets: Any) -> Any:

@@ -9,7 +9,12 @@ from tests.library.cases import Case
 from tests.library.gates import Gates, LinearGates, forward, gradient
 
 IMAGES = {"n": 2, "c": 3, "h": 7, "w": 9}
-OPTIONS = ({}, {"size": 3, "stride": 2, "padding": 1}, {"size": 2, "stride": 3}, {"size": 3, "stride": 1})
+OPTIONS: tuple[dict[str, int], ...] = (
+    {},
+    {"size": 3, "stride": 2, "padding": 1},
+    {"size": 2, "stride": 3},
+    {"size": 3, "stride": 1},
+)
 
 
 def window(reduction: Any, start: float) -> Any:
