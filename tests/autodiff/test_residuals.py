@@ -68,7 +68,5 @@ def test_an_output_may_be_read() -> None:
 def test_an_unknown_residual_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(DifferentiationError, match=r"kernel softmax has no intermediate 'r9'; it has r1 = max"):
         vjp(define(softmax), "x", residuals=("r9",))
-    with pytest.raises(
-        DifferentiationError, match=r"kernel softmax has no direction 'jvp\(r1\)'; it has forward"
-    ):
+    with pytest.raises(DifferentiationError, match=r"kernel softmax has no direction 'jvp\(r1\)'; it has forward"):
         derive(define(softmax), "jvp(r1)")
