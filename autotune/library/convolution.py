@@ -21,7 +21,7 @@ def conv2d(
     p = ⌊(h + 2·padding - dilation·(r - 1) - 1) / stride⌋ + 1, and q likewise. No units.
     Gradients: x̄[n, (g, c), h, w] = Σ_{k,r,s} out̄[n, (g, k), (h + padding - r·dilation) / stride, …] · w[(g, k), …]
     over the whole quotients, w̄[(g, k), c, r, s] = Σ_{n,p,q} out̄[n, (g, k), p, q] · x[n, (g, c), p·stride - …, …]
-    (Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", relationships 6 and 14).
+    (Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", §2 to §5).
     """
     n, g, c, i, j = at.axes(x)
     _, k, _, r, s = at.axes(w)

@@ -52,7 +52,7 @@ def asian_option(
     Shapes: z (paths, steps), independent standard normal numbers; out (). Units: spot S₀, strike K and the price in one
     currency, maturity T in years, rate r and volatility squared σ² per year.
     Greeks, by differentiation of each path: delta = vjp:spot, vega = vjp:volatility, rho = vjp:rate and
-    theta = -vjp:maturity (Broadie and Glasserman 1996, "Estimating security price derivatives using simulation", §3).
+    theta = -vjp:maturity (Broadie and Glasserman 1996, "Estimating security price derivatives using simulation").
     """
     p, k = at.axes(z)
     step = maturity / at.extent(k)

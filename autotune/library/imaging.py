@@ -26,7 +26,7 @@ def radon(x: at.Tensor["h", "w"], angles: at.Tensor["a"], offsets: at.Tensor["t"
     Shapes: x (h, w), angles (a), offsets (t), out (a, t). Units: angles θ in radians, offsets t in pixels, out in
     those of x times pixels. Gradients: x̄[i, j] = Σ out̄[a, t]·(1 - |j - j*|)⁺ / |cos θ|, the exact adjoint; those by
     angles and offsets are of the interpolated image, whose slope jumps where j is whole
-    (Joseph 1982, "An improved algorithm for reprojecting rays through pixel images", equations 5 and 6).
+    (Joseph 1982, "An improved algorithm for reprojecting rays through pixel images").
     """
     i, j = at.axes(x)
     (a,), (t,) = at.axes(angles), at.axes(offsets)
@@ -52,8 +52,8 @@ def total_variation_step(
     D takes the differences to the next row and the next column, 0 at the last (no flow over the border), Dᵀ is its
     transpose: the step descends ½·|u - f|² + λ·Σ ρ. Shapes: u, f and out (h, w). Units: u, f and epsilon ε > 0 in one
     intensity, lam λ too; tau τ none. Gradients by v = out̄: ū = v - τ·(v + λ·Dᵀ(Dv/ρ - Du·(Du·Dv)/ρ³)), f̄ = τ·v,
-    lam̄ = -τ·⟨v, Dᵀ(Du/ρ)⟩ (Rudin, Osher and Fatemi 1992, "Nonlinear total variation based noise removal algorithms",
-    equation 2.8; smoothed as in Vogel and Oman 1996, "Iterative methods for total variation denoising", equation 1.5).
+    lam̄ = -τ·⟨v, Dᵀ(Du/ρ)⟩ (Rudin, Osher and Fatemi 1992, "Nonlinear total variation based noise removal algorithms";
+    smoothed as in Vogel and Oman 1996, "Iterative methods for total variation denoising").
     """
     i, j = at.axes(u)
     image = u[i, j]

@@ -13,7 +13,7 @@ def sinkhorn_step(cost: at.Tensor["n", "m"], a: at.Tensor["n"], g: at.Tensor["m"
     Shapes: cost (n, m), a (n) positive, g (m), out (n). Units: cost, g, epsilon ε and out in one, a none.
     Gradients, with V = softmax over j of (g - cost)/ε: cost̄ = out̄ ⊙ V, ḡ = -Vᵀ·out̄, ā = ε·out̄ / a,
     epsilon̄ = Σ out̄ ⊙ (out + Σⱼ V ⊙ (g - cost)) / ε (Cuturi 2013, "Sinkhorn distances", algorithm 1; on logarithms
-    Peyré and Cuturi 2019, "Computational optimal transport", equation 4.44).
+    Peyré and Cuturi 2019, "Computational optimal transport", §4.4).
     """
     i, j = at.axes(cost)
     scaled = (g[j] - cost[i, j]) / epsilon

@@ -43,7 +43,7 @@ def avg_pool2d(
     Around the image x is 0, which counts (PyTorch's count_include_pad=True). Shapes: x (n, c, h, w), out (n, c, p, q)
     with p = ⌊(h + 2·padding - size) / stride⌋ + 1, and q likewise. Units: those of x.
     Gradient: x̄[n, c, h, w] = Σ out̄ / size² over the windows that (h, w) lies in
-    (LeCun and others 1998, "Gradient-based learning applied to document recognition", §II.B).
+    (LeCun and others 1998, "Gradient-based learning applied to document recognition", §II).
     """
     n, c, i, j = at.axes(x)
     r, s = at.axis("r", size), at.axis("s", size)

@@ -20,7 +20,7 @@ def softmax(x: at.Tensor["rows", "cols"]) -> at.Output:
 
     Shapes: x and out (rows, cols). No units. Scores of -inf get probability 0; a row of nothing else is NaN.
     Gradient: x̄ = out ⊙ (out̄ - Σⱼ out̄ ⊙ out)
-    (Bridle 1990, "Training stochastic model recognition algorithms", equation 4).
+    (Bridle 1990, "Training stochastic model recognition algorithms as networks").
     """
     i, j = at.axes(x)
     e = at.exp(x[i, j] - _largest(x[i, j], over=j))
@@ -32,7 +32,7 @@ def log_softmax(x: at.Tensor["rows", "cols"]) -> at.Output:
     """Logarithm of the softmax of each row, out[i, j] = x[i, j] - log Σₖ exp(x[i, k]).
 
     Shapes: x and out (rows, cols). No units. Gradient: x̄ = out̄ - exp(out) · Σⱼ out̄
-    (Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp and softmax functions", equation 4.4).
+    (Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp and softmax functions").
     """
     i, j = at.axes(x)
     shifted = x[i, j] - _largest(x[i, j], over=j)
@@ -45,7 +45,7 @@ def logsumexp(x: at.Tensor["rows", "cols"]) -> at.Output:
 
     Shapes: x (rows, cols), out (rows). No units. A row of nothing but -inf gives -inf, one with inf gives inf.
     Gradient: x̄ = out̄ · softmax(x)
-    (Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp and softmax functions", algorithm 4.1).
+    (Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp and softmax functions").
     """
     i, j = at.axes(x)
     largest = _largest(x[i, j], over=j)
@@ -59,7 +59,7 @@ def cross_entropy(logits: at.Tensor["b", "v"], targets: at.Integers["b"]) -> at.
 
     Shapes: logits (b, v), targets (b) whole numbers from 0 to v - 1, out (). Units: nats.
     Gradient: logits̄ = out̄ · (softmax(logits) - [j = targets[i]]) / b
-    (Bridle 1990, "Training stochastic model recognition algorithms", equations 4 to 6).
+    (Bridle 1990, "Training stochastic model recognition algorithms as networks").
     """
     i, j = at.axes(logits)
     largest = _largest(logits[i, j], over=j)

@@ -14,7 +14,7 @@ def cox_partial_likelihood(x: at.Tensor["n", "p"], beta: at.Tensor["p"], delta: 
     equal times, those that come first). Shapes: x (n, p) covariates, beta (p), delta (n) 1 for an event and 0 for a
     censored row, out (). Units: β in those of x inverted, out in nats. Gradients, with Lᵢ the logarithm:
     η̄ₖ = out̄·(δₖ - exp(ηₖ)·Σ_{i≥k} δᵢ·exp(-Lᵢ)), x̄ = η̄·βᵀ, beta̅ = xᵀ·η̄, delta̅ = out̄·(η - L)
-    (Cox 1972, "Regression models and life-tables", equation 12; Breslow 1974 for ties).
+    (Cox 1972, "Regression models and life-tables").
     """
     i, c = at.axes(x)
     eta = at.sum(x[i, c] * beta[c], over=c)

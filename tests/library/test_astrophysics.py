@@ -47,3 +47,12 @@ def test_bodies_in_one_place_do_not_pull_at_each_other() -> None:
     arguments = case.arguments() | {"positions": np.zeros((5, 3))}
     assert (forward(case, arguments) == 0).all()
     assert np.isfinite(gradient(case, "positions", arguments, np.ones((5, 3)))).all()
+
+
+def test_gradients_need_no_softening() -> None:
+    (case,) = TestNbody.cases
+    arguments = case.arguments() | {"softening": np.array(0.0)}
+    out_bar = np.random.default_rng(1).standard_normal((5, 3))
+    near = arguments | {"softening": np.array(1e-9)}
+    for name in ("positions", "masses", "gravity"):
+        np.testing.assert_allclose(gradient(case, name, arguments, out_bar), gradient(case, name, near, out_bar))
