@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autotune.autodiff.gather import reindexed
-from autotune.autodiff.locals import local_derivatives, sources
-from autotune.autodiff.recurrence import step_sources, tangent
+from autotune.autodiff.locals import local_derivatives
+from autotune.autodiff.recurrence import derivative_sources, step_sources, tangent
 from autotune.autodiff.simplify import ZERO, product, sum_over, total
 from autotune.lang import Expr, Parameter, Read, Reindex, Scan, Scatter
 from autotune.lang.axes import unite
@@ -28,7 +28,7 @@ def push_forward(roots: Sequence[Expr], leaf: Leaf) -> Tangents:
     """The tangents of `roots`, where those of reads and parameters are given by `leaf` (0 for such as are constant)."""
     known: dict[Expr, Expr] = {}
     joined: dict[Expr, Expr] = {}
-    for node in subexpressions(roots, _below):
+    for node in subexpressions(roots, derivative_sources):
         if isinstance(node, Scan):
             if node == node.group:
                 _join(node, known, joined)
@@ -38,12 +38,6 @@ def push_forward(roots: Sequence[Expr], leaf: Leaf) -> Tangents:
                 known[node] = value
     found = [known.get(root, ZERO) for root in roots]
     return Tangents(tuple(substitute(root, joined) for root in roots), tuple(substitute(dot, joined) for dot in found))
-
-
-def _below(node: Expr) -> tuple[Expr, ...]:
-    if isinstance(node, Scan):
-        return step_sources(node) if node == node.group else (node.group,)
-    return sources(node)
 
 
 def _join(scan: Scan, known: dict[Expr, Expr], joined: dict[Expr, Expr]) -> None:

@@ -15,12 +15,18 @@ from dataclasses import dataclass
 
 from autotune.autodiff.locals import local_derivatives, sources
 from autotune.autodiff.simplify import ZERO, product, sum_over, total
-from autotune.lang import Affine, Axis, Carry, Constant, Expr, Extent, Position, Reindex, Scan, greater, where
-from autotune.lang.axes import fresh_name, unite
+from autotune.lang import Affine, Carry, Constant, Expr, Extent, Position, Reindex, Scan, greater, where
+from autotune.lang.axes import fresh_name
+from autotune.lang.constructs import recurrence
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import replace_carried, scan_inputs, step_nodes
 
-Build = Callable[[tuple[Carry, ...]], Sequence[Expr]]
+
+def derivative_sources(node: Expr) -> tuple[Expr, ...]:
+    """The nodes that a derivative of `node` goes through; the values of a scan all go through the first of them."""
+    if isinstance(node, Scan):
+        return step_sources(node) if node == node.group else (node.group,)
+    return sources(node)
 
 
 def step_sources(scan: Scan) -> tuple[Expr, ...]:
@@ -122,19 +128,6 @@ def tangent(scan: Scan, tangents: Mapping[Expr, Expr]) -> tuple[Scan, dict[int, 
 
     joint = recurrence(scan.axis, names, starts, steps, lanes=scan.lanes, reverse=scan.reverse)
     return joint, {which: count + position for position, which in enumerate(chosen)}
-
-
-def recurrence(
-    axis: Axis, names: Sequence[str], starts: Sequence[Expr], build: Build, *, lanes: tuple[Axis, ...], reverse: bool
-) -> Scan:
-    """The scan whose steps `build` writes in terms of its carried values, over at least these lanes."""
-    while True:  # the steps may bring in lanes of their own
-        carries = tuple(Carry(name, lanes) for name in names)
-        scan = Scan(axis, carries, tuple(starts), tuple(build(carries)), 0, reverse)
-        found = tuple(lane for lane in unite([lanes, scan.lanes]))
-        if scan.lanes == lanes:
-            return scan
-        lanes = scan.lanes if set(found) == set(scan.lanes) else found
 
 
 def final(value: Scan) -> Expr:

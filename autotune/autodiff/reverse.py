@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autotune.autodiff.gather import gathered, reindexed
-from autotune.autodiff.locals import local_derivatives, sources
-from autotune.autodiff.recurrence import step_sources, transposed
+from autotune.autodiff.locals import local_derivatives
+from autotune.autodiff.recurrence import derivative_sources, transposed
 from autotune.autodiff.simplify import ZERO, product, sum_over, total
 from autotune.lang import Axis, Expr, Parameter, Read, Reindex, Scan, Scatter
 from autotune.lang.graph import subexpressions
@@ -26,8 +26,8 @@ class Seed:
 
 def leaf_cotangents(seeds: Sequence[Seed], wrt: str) -> dict[Expr, Expr]:
     """The cotangent of every read of the input `wrt`, over the axes of the read."""
-    nodes = subexpressions([seed.expr for seed in seeds], _below)
-    active = dependents(nodes, wrt)
+    nodes = subexpressions([seed.expr for seed in seeds], derivative_sources)
+    active = _dependents(nodes, wrt)
     preferred = frozenset(axis for seed in seeds for axis in seed.axes)
     received: dict[Expr, list[Expr]] = {node: [] for node in active}
     for seed in seeds:
@@ -51,13 +51,6 @@ def leaf_cotangents(seeds: Sequence[Seed], wrt: str) -> dict[Expr, Expr]:
     return {node: total(received[node]) for node in nodes if _is_leaf(node, wrt)}
 
 
-def _below(node: Expr) -> tuple[Expr, ...]:
-    """What a cotangent of `node` goes on to; the values of a scan all go through the first of them."""
-    if isinstance(node, Scan):
-        return step_sources(node) if node == node.group else (node.group,)
-    return sources(node)
-
-
 def _is_leaf(node: Expr, wrt: str) -> bool:
     match node:
         case Read(name) | Parameter(name):
@@ -66,11 +59,11 @@ def _is_leaf(node: Expr, wrt: str) -> bool:
             return False
 
 
-def dependents(nodes: Sequence[Expr], wrt: str) -> frozenset[Expr]:
+def _dependents(nodes: Sequence[Expr], wrt: str) -> frozenset[Expr]:
     """Those of `nodes`, given sources first, whose derivative by the input `wrt` is not 0 by construction."""
     active: set[Expr] = set()
     for node in nodes:
-        if _is_leaf(node, wrt) or not active.isdisjoint(_below(node)):
+        if _is_leaf(node, wrt) or not active.isdisjoint(derivative_sources(node)):
             active.add(node)
     return frozenset(active)
 

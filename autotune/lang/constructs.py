@@ -1,6 +1,6 @@
 """Nodes that move along axes: reindexing, scattering and scanning."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autotune.errors import DefinitionError
@@ -187,6 +187,25 @@ class Scan(Expr):
         ]
         direction = f"-{self.axis}" if self.reverse else str(self.axis)
         return f"scan[{direction}]({'; '.join(parts)}).{self.carries[self.which].name}"
+
+
+def recurrence(
+    axis: Axis,
+    names: Sequence[str],
+    starts: Sequence[Expr],
+    build: Callable[[tuple[Carry, ...]], Sequence[Expr]],
+    *,
+    lanes: tuple[Axis, ...],
+    reverse: bool,
+) -> Scan:
+    """The scan whose steps `build` writes in terms of its carried values, over at least these lanes."""
+    while True:  # the steps may bring in lanes of their own
+        carries = tuple(Carry(name, lanes) for name in names)
+        scan = Scan(axis, carries, tuple(starts), tuple(build(carries)), 0, reverse)
+        if scan.lanes == lanes:
+            return scan
+        found = unite([lanes, scan.lanes])
+        lanes = scan.lanes if set(found) == set(scan.lanes) else found
 
 
 @dataclass(frozen=True, eq=False, repr=False)

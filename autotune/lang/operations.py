@@ -10,7 +10,7 @@ from autotune.errors import DefinitionError
 from autotune.lang.affine import Affine
 from autotune.lang.arithmetic import Operand
 from autotune.lang.axes import Axis, unite
-from autotune.lang.constructs import Carry, Reindex, Scan
+from autotune.lang.constructs import Carry, Reindex, Scan, recurrence
 from autotune.lang.expressions import Expr, Extent, Reduce, apply, as_expr
 from autotune.lang.graph import subexpressions
 
@@ -211,21 +211,19 @@ def scan(
             f"the step of a scan takes {len(names)} carried values ({', '.join(names)}), but {len(starts)} start it"
         )
         raise DefinitionError(message)
-    lanes = tuple(axis for axis in unite([value.axes for value in starts]))
-    while True:  # the steps may bring in lanes that the starts do not have
-        carries = tuple(Carry(name, lanes) for name in names)
+
+    def steps(carries: tuple[Carry, ...]) -> tuple[Expr, ...]:
         result = step(*carries)
-        steps = tuple(map(as_expr, result if isinstance(result, tuple) else (result,)))
-        found = Scan(over, carries, starts, steps, 0, reverse)
-        if found.lanes == lanes:
-            break
-        lanes = found.lanes
+        return tuple(map(as_expr, result if isinstance(result, tuple) else (result,)))
+
+    lanes = unite([value.axes for value in starts])
+    found = recurrence(over, names, starts, steps, lanes=lanes, reverse=reverse)
     inner = [node for node in subexpressions(found.children) if isinstance(node, Scan)]
     twice = sorted({carry.name for scan in inner for carry in scan.carries} & set(names))
     if twice:
         message = f"two scans, one inside the other, carry {', '.join(twice)}; rename the parameters of one step"
         raise DefinitionError(message)
-    values = tuple(found.result(which) for which in range(len(steps)))
+    values = tuple(found.result(which) for which in range(len(names)))
     return values if several else values[0]
 
 

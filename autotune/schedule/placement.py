@@ -18,7 +18,7 @@ from autotune.lang.traverse import carrying
 from autotune.schedule.costs import ACCESS, weights
 from autotune.schedule.products import Size, product_parts
 
-EXACT = frozenset({"neg", "maximum", "minimum", "abs", "relu", "where", "stop_gradient"})
+UNROUNDED = frozenset({"neg", "maximum", "minimum", "abs", "relu", "where", "stop_gradient"})
 """Functions that round nothing: whatever code computes them, the values are the same."""
 
 
@@ -320,7 +320,7 @@ def _windowed(expr: Expr) -> bool:
 def _exact(expr: Expr) -> bool:
     match expr:
         case Apply(function, operands):
-            return function in EXACT and all(map(_exact, operands))
+            return function in UNROUNDED and all(map(_exact, operands))
         case Reindex(body):
             return _exact(body)
         case _:

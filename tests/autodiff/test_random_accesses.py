@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from autotune import lang as at
 from autotune.autodiff import derive, gradient_inputs, jvp, vjp
-from autotune.autodiff.recurrence import recurrence
 from autotune.lang import Affine, Axis, Expr, Kernel, Output, Parameter, Read, Reduce, ScalarSpec, TensorSpec, reference
-from autotune.lang.constructs import Carry, Reindex
+from autotune.lang.constructs import Carry, Reindex, recurrence
 from autotune.lang.graph import subexpressions
 from autotune.lang.validate import needed_extents
 
