@@ -9,8 +9,10 @@ from typer.core import TyperGroup
 
 from autotune.__about__ import __version__
 from autotune.cli.commands import (
+    bench_kernels,
     bench_lookup,
     bench_matmul,
+    bench_plot,
     db_export,
     db_import,
     db_merge,
@@ -117,8 +119,10 @@ def make_app() -> typer.Typer:
     exchange.command("merge")(db_merge.db_merge)
     app.add_typer(exchange, name="db")
     benches = _group(help="Measure tuned kernels.\n\nExample: autotune bench matmul --quick")
+    benches.command("kernels")(bench_kernels.bench_kernels)
     benches.command("matmul")(bench_matmul.bench_matmul)
     benches.command("lookup")(bench_lookup.bench_lookup)
+    benches.command("plot")(bench_plot.bench_plot)
     app.add_typer(benches, name="bench")
     return app
 

@@ -24,10 +24,10 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 class Compiled:
     """A compiled kernel.
 
-    `call(*inputs, out, scratch)` is the machine code's own entry point: it checks neither dtypes nor ranks nor shapes,
-    which is its caller's task. It returns 0, or the number of the first argument (from 1) whose strides the schedule
-    cannot walk; then nothing has been written and the caller copies that argument to C order. `scratch` is the number
-    of elements of scratch it needs.
+    `call(*inputs, *outputs, *scratch)` is the machine code's own entry point: it checks neither dtypes nor ranks nor
+    shapes, which is its caller's task. It returns 0, or the number of the first argument (from 1) whose strides the
+    schedule cannot walk; then nothing has been written and the caller copies that argument to C order. `scratch` is the
+    number of elements of scratch it needs; where that is 0 it takes no such argument, see `scratch_arguments`.
     """
 
     call: Callable[..., int]
@@ -81,6 +81,11 @@ def _entry_point(dispatcher: Any) -> Callable[..., int]:
     (overload,) = dispatcher.overloads.values()
     call: Callable[..., int] = overload.entry_point
     return call
+
+
+def scratch_arguments(count: int, dtype: str) -> tuple[NDArray[Any], ...]:
+    """What a kernel with `count` elements of scratch takes after its outputs: an array, or nothing for 0."""
+    return (allocate_scratch(count, dtype),) if count else ()
 
 
 def allocate_scratch(count: int, dtype: str) -> NDArray[Any]:

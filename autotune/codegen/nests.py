@@ -1,18 +1,23 @@
 """Loops over the terms of a reduction: their bounds are where the terms contribute (`autotune.schedule.conditions`)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import product
+from types import MappingProxyType
 from typing import TypeAlias
 
-from autotune.codegen.points import Env, Place, Points, as_real, constant
+from autotune.codegen.points import Env, Place, Points, Wide, as_real, constant
 from autotune.codegen.scopes import Scope, Value, deepest
+from autotune.codegen.text import unwrapped
 from autotune.lang import Affine, Axis, Expr
 from autotune.lang.indexing import is_integer
 from autotune.schedule.conditions import NEUTRAL, Guard, Inside, Residue, Variable, guards, residues
 
 ALL = Residue()  # every index
+MOST_WRITTEN_OUT = 32  # iterations of loops that are written out
+NO_CLASSES: Mapping[Axis, Sequence[Residue]] = MappingProxyType({})
 # How a reduction takes in an element.
 FORMS = {
     "sum": "{total} + {value}",
@@ -32,9 +37,10 @@ class Terms:
     body: Expr
     conditions: tuple[Inside, ...] = ()
     """Further ones, outside which there is no term."""
+    without: tuple[Axis, ...] = ()
+    """Axes whose loops come later, and so the conditions with them."""
 
 
-@contextmanager
 def loop(
     points: Points, scope: Scope, axis: Axis, env: Env, residue: Residue = ALL, *, reverse: bool = False
 ) -> Iterator[tuple[Scope, Env]]:
@@ -42,28 +48,93 @@ def loop(
     name = points.frame.name(f"{axis.name}_index")
     variable = Variable(Axis(name, axis.extent), residue)
     note = "" if residue.step == 1 else f"  # {axis} = {points.frame.affine(variable.index)}"
-    count = _count(points, axis, residue)
-    with scope.block(f"for {name} in range({f'{count} - 1, -1, -1' if reverse else count}):{note}") as inner:
+    first, last = points.frame.ranges.get(axis, ("0", _count(points, axis, residue)))
+    if reverse:
+        bounds = f"{last} - 1, {f'{first} - 1' if first != '0' else '-1'}, -1"
+    else:
+        bounds = last if first == "0" else f"{first}, {last}"
+    with scope.block(f"for {name} in range({bounds}):{note}") as inner:
         yield inner, env.at({axis: points.enter(variable, inner)})
     points.frame.release(name)
 
 
-@contextmanager
+Classes: TypeAlias = Mapping[Axis, Sequence[Residue]]
+"""The residue classes in which the loop over an axis is run, one after the other, where there are several."""
+
+
 def loops(
-    points: Points,
-    scope: Scope,
-    axes: Sequence[Axis],
-    env: Env,
-    classes: Mapping[Axis, Residue] | None = None,
-    *,
-    reverse: bool = False,
+    points: Points, scope: Scope, axes: Sequence[Axis], env: Env, classes: Classes = NO_CLASSES
 ) -> Iterator[tuple[Scope, Env]]:
-    """Loops over all indices of axes, outermost first, in the residue class of each."""
-    with ExitStack() as stack:
-        for axis in axes:
-            residue = (classes or {}).get(axis, ALL)
-            scope, env = stack.enter_context(loop(points, scope, axis, env, residue, reverse=reverse))
+    """Loops over all indices of axes, outermost first, in the residue classes of each."""
+    if not axes:
         yield scope, env
+        return
+    axis, *others = axes
+    for residue in classes.get(axis, (ALL,)):
+        for inner, there in loop(points, scope, axis, env, residue):
+            yield from loops(points, inner, others, there, classes)
+
+
+def vectors(
+    points: Points, scope: Scope, axes: Sequence[Axis], env: Env, classes: Classes = NO_CLASSES
+) -> Iterator[tuple[Scope, list[Env]]]:
+    """Loops over all indices of axes, the plan's vector axis innermost: several vectors at once, then the rest.
+
+    Gives a block with an environment for each of the vectors that are at once; one where no loop is a vector's.
+    """
+    axis = points.plan.vector
+    for inner, there in loops(points, scope, [other for other in axes if other != axis], env, classes):
+        if axis is None or axis not in axes:
+            yield inner, [there]
+            continue
+        for residue in classes.get(axis, (ALL,)):
+            bounds = points.frame.ranges.get(axis, ("0", _count(points, axis, residue)))
+            for block, places in lanes(points, inner, Variable(axis, residue), bounds):
+                yield block, [there.at({axis: place}).over(wide) for place, wide in places]
+
+
+def lanes(
+    points: Points, scope: Scope, variable: Variable, bounds: tuple[str, str]
+) -> Iterator[tuple[Scope, list[tuple[Place, Wide]]]]:
+    """The vector loop of a variable from the first of its `bounds` up to the last: all whole vectors, then the rest."""
+    axis, (first, last), plan, frame = variable.axis, bounds, points.plan, points.frame
+    width = plan.lanes * plan.copies
+    name = frame.name(f"{axis.name}_vector")
+    note = "" if variable.residue.step == 1 else f"  # {frame.affine(variable.index)}"
+    if plan.masked:
+        whole = first
+    elif first == "0" and last.isdigit():
+        whole = str(int(last) // width * width)
+    else:
+        whole = frame.name(f"{axis.name}_whole")
+        if first == "0" and _is_extent(last):
+            at, text = points.top, f"{last} - {last} % {width}"
+        else:
+            length = f"({last} - {first})" if first != "0" else last if last.isidentifier() else f"({last})"
+            at, text = scope, f"max({first}, {last} - {length} % {width})"
+        at.add(f"{whole} = {text}")
+    if whole != first:
+        with scope.block(f"for {name} in range({first}, {whole}, {width}):{note}") as block:
+            found = []
+            for copy in range(plan.copies):
+                own = Axis(name if not copy else frame.name(f"{name}_{copy}"), axis.extent)
+                if copy:
+                    block.add(f"{own.name} = {name} + {copy * plan.lanes}")
+                found.append((points.enter(Variable(own, variable.residue), block), Wide(own, copy=copy)))
+            yield block, found
+    if whole != last:
+        rest, count = Axis(frame.name(f"{axis.name}_rest"), axis.extent), frame.name(f"{axis.name}_left")
+        with scope.block(f"for {rest.name} in range({whole}, {last}, {plan.lanes}):{note}") as block:
+            block.add(f"{count} = {last} - {rest.name}")
+            yield block, [(points.enter(Variable(rest, variable.residue), block), Wide(rest, count))]
+        frame.release(rest.name)
+        frame.release(count)
+    frame.release(name)
+
+
+def _is_extent(last: str) -> bool:
+    """Whether the end of a loop is an extent: known in all of the function, and not before the start."""
+    return last.endswith("_extent") and last.isidentifier()
 
 
 def _count(points: Points, axis: Axis, residue: Residue) -> str:
@@ -77,7 +148,6 @@ def _count(points: Points, axis: Axis, residue: Residue) -> str:
     return f"{total} // {residue.step}"
 
 
-@contextmanager
 def nest(
     points: Points,
     scope: Scope,
@@ -85,28 +155,33 @@ def nest(
     env: Env,
     terms: Terms,
     given: Mapping[Axis, Residue] | None = None,
-) -> Iterator[tuple[Scope, Env] | None]:
-    """Loops over `axes`, outermost first, at whose points the terms contribute; None where none does.
+) -> Iterator[tuple[Scope, list[Env]]]:
+    """Loops over `axes`, outermost first, at whose points the terms contribute; nothing is given where none does.
 
-    `given` are residue classes of some of the axes that the code is for.
+    `given` are residue classes of some of the axes that the code is for. A loop over the plan's vector axis must be the
+    last; see `vectors` for what is given then. Loops over few indices, of a known number, are written out inside.
     """
+    few = written_out(points, axes)
+    if few:
+        others, hidden = [axis for axis in axes if axis not in few], replace(terms, without=(*terms.without, *few))
+        for inner, envs in nest(points, scope, others, env, hidden, given) if others else [(scope, [env])]:
+            for places in constant_places(points, few):
+                for block, (there,) in nest(points, inner, (), envs[0].at(places), terms):
+                    yield block, [there, *(other.at(places, there.inside) for other in envs[1:])]
+        return
     variables = {
         axis: Variable(Axis(points.frame.name(f"{axis.name}_index"), axis.extent), (given or {}).get(axis, ALL))
         for axis in axes
     }
     free = [variables[axis].axis for axis in axes if axis not in (given or {})]
     found = residues([c for guard in _guards(points, variables, env, terms) for c in guard.conditions], free)
-    if found is None:
-        yield None
-    else:
+    if found is not None:
         chosen = {
             axis: Variable(variable.axis, found.get(variable.axis, variable.residue))
             for axis, variable in variables.items()
         }
         conditions = [c for guard in _guards(points, chosen, env, terms) for c in guard.conditions]
-        plan = _Nest(points, axes, chosen, conditions)
-        with ExitStack() as stack:
-            yield plan.open(scope, env, stack)
+        yield from _Nest(points, axes, chosen, conditions).open(scope, env)
     for variable in variables.values():
         points.frame.release(variable.axis.name)
 
@@ -115,7 +190,31 @@ def _guards(points: Points, variables: Mapping[Axis, Variable], env: Env, terms:
     places = env.affine() | {axis: variable.index for axis, variable in variables.items()}
     own = [Inside(c.index.substitute(places), c.extent) for c in terms.conditions]
     found = list(guards(terms.reduction, terms.body, places, points.frame.extents))
-    return [*found, *(Guard((condition,)) for condition in own)]
+    every = [*found, *(Guard((condition,)) for condition in own)]
+    later = {*points.vectors, *terms.without}
+    return [Guard(tuple(c for c in guard.conditions if not _later(env, c.index, later))) for guard in every]
+
+
+def _later(env: Env, index: Affine, axes: Collection[Axis]) -> bool:
+    """Whether an index differs from lane to lane, which bounds no loop inside the vector's, or is not placed yet."""
+    return bool(env.lanes(index)) or any(axis in axes for axis in index.axes)
+
+
+def written_out(points: Points, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Those of some axes whose loops are written out: together not too many indices, along no vector."""
+    constants, plan, found, size = points.frame.constants, points.plan, [], 1
+    for axis in reversed(axes if plan.vector is not None else ()):
+        size *= constants.get(axis.extent, MOST_WRITTEN_OUT + 1)
+        if size > MOST_WRITTEN_OUT or axis == plan.vector or axis in points.frame.ranges:
+            break
+        found.append(axis)
+    return tuple(reversed(found))
+
+
+def constant_places(points: Points, axes: Sequence[Axis]) -> Iterator[dict[Axis, Place]]:
+    """Each index of some axes, as numbers."""
+    for values in product(*(range(points.frame.constants[axis.extent]) for axis in axes)):
+        yield {axis: Place(Affine((), value), points.top) for axis, value in zip(axes, values, strict=True)}
 
 
 Bound: TypeAlias = tuple[Affine, Inside]
@@ -131,24 +230,44 @@ class _Nest:
     variables: Mapping[Axis, Variable]
     conditions: Sequence[Inside]
 
-    def open(self, scope: Scope, env: Env, stack: ExitStack) -> tuple[Scope, Env]:
+    def open(self, scope: Scope, env: Env) -> Iterator[tuple[Scope, list[Env]]]:
         """Open the loops in `scope`; gives the innermost block."""
         for variable in self.variables.values():
             self.points.enter(variable, scope)  # for now: whether a condition always holds rests on all of them
         bounds, quotients = self._bounds(), self._quotients()
         tests = [f"{self.points.frame.affine(inequality)} >= 0" for inequality, _ in bounds.get(-1, [])]
-        scope = self._tested(scope, [*tests, *map(self._whole, quotients.get(-1, []))], stack)
-        holding = dict.fromkeys([*(condition for _, condition in bounds.get(-1, [])), *quotients.get(-1, [])], scope)
-        places: dict[Axis, Place] = {}
-        for depth, axis in enumerate(self.axes):
-            variable, own = self.variables[axis], bounds.get(depth, [])
-            header = f"for {variable.axis.name} in range({self._range(axis, variable, own)}):"
-            note = "" if variable.residue.step == 1 else f"  # {axis} = {self.points.frame.affine(variable.index)}"
-            scope = stack.enter_context(scope.block(header + note))
-            places[axis] = self.points.enter(variable, scope)
-            scope = self._tested(scope, [*map(self._whole, quotients.get(depth, []))], stack)
-            holding |= dict.fromkeys([*(condition for _, condition in own), *quotients.get(depth, [])], scope)
-        return scope, env.at(places, holding)
+        with ExitStack() as stack:
+            scope = self._tested(scope, [*tests, *map(self._whole, quotients.get(-1, []))], stack)
+            holding = dict.fromkeys(
+                [*(condition for _, condition in bounds.get(-1, [])), *quotients.get(-1, [])], scope
+            )
+            places: dict[Axis, Place] = {}
+            for depth, axis in enumerate(self.axes):
+                variable, own = self.variables[axis], bounds.get(depth, [])
+                first, last = self._range(axis, variable, own)
+                if axis == self.points.plan.vector and env.wide is None:
+                    yield from self._vectors(scope, env.at(places, holding), axis, (first, last), own)
+                    return
+                header = f"for {variable.axis.name} in range({last if first == '0' else f'{first}, {last}'}):"
+                note = "" if variable.residue.step == 1 else f"  # {axis} = {self.points.frame.affine(variable.index)}"
+                scope = stack.enter_context(scope.block(header + note))
+                places[axis] = self.points.enter(variable, scope)
+                scope = self._tested(scope, [*map(self._whole, quotients.get(depth, []))], stack)
+                holding |= dict.fromkeys([*(condition for _, condition in own), *quotients.get(depth, [])], scope)
+            yield scope, [env.at(places, holding)]
+
+    def _vectors(
+        self, scope: Scope, env: Env, axis: Axis, bounds: tuple[str, str], own: Sequence[Bound]
+    ) -> Iterator[tuple[Scope, list[Env]]]:
+        """The innermost loop, over vectors: what bounds it holds for the variable of each of them."""
+        variable = self.variables[axis]
+        for block, places in lanes(self.points, scope, variable, bounds):
+            envs = []
+            for place, wide in places:
+                moved = {variable.axis: Affine.of(wide.variable)}
+                holding = {Inside(c.index.substitute(moved), c.extent): block for _, c in own if c.index.divisor == 1}
+                envs.append(env.at({axis: place}, holding).over(wide))
+            yield block, envs
 
     def _tested(self, scope: Scope, tests: Sequence[str], stack: ExitStack) -> Scope:
         """The block in which these tests hold."""
@@ -181,14 +300,14 @@ class _Nest:
         order = [self.variables[axis].axis for axis in self.axes]
         return max((order.index(axis) for axis in axes if axis in order), default=-1)
 
-    def _range(self, axis: Axis, variable: Variable, bounds: Sequence[Bound]) -> str:
-        """The range of a loop, of the indices in the loops around it."""
-        count = _count(self.points, axis, variable.residue)
+    def _range(self, axis: Axis, variable: Variable, bounds: Sequence[Bound]) -> tuple[str, str]:
+        """The first index of a loop and the one after the last, of the indices in the loops around it."""
+        start, count = self.points.frame.ranges.get(axis, ("0", _count(self.points, axis, variable.residue)))
         above = [bound for bound in bounds if bound[0].coefficient(variable.axis) > 0]
         below = [bound for bound in bounds if bound[0].coefficient(variable.axis) < 0]
-        first = self._end(f"{axis.name}_first", "max(0, {})", variable, above) if above else ""
+        first = self._end(f"{axis.name}_first", f"max({start}, {{}})", variable, above) if above else start
         last = self._end(f"{axis.name}_last", f"min({count}, {{}})", variable, below) if below else count
-        return f"{first}, {last}" if first else last
+        return first, last
 
     def _end(self, name: str, form: str, variable: Variable, bounds: Sequence[Bound]) -> str:
         """Where a loop begins or ends, under a name, in the outermost block in which that can stand."""
@@ -230,38 +349,102 @@ def reduced(
     reduction: str,
     over: Sequence[Axis],
     body: Expr,
-    env: Env,
+    envs: Sequence[Env],
     scope: Scope,
     name: str,
-) -> Value:
-    """The reduction of `body` over axes, computed in block `scope` by loops of its own."""
+) -> list[Value]:
+    """The reductions of `body` over axes in some environments, computed in block `scope` by loops of their own."""
     if reduction in ("argmax", "argmin"):
-        return _position(points, reduction, over, body, env, scope)
-    total = points.frame.numbered(name) if name != "total" else points.frame.name(name)
-    scope.add(f"{total} = {constant(NEUTRAL[reduction])}")
-    with nest(points, scope, over, env, Terms(reduction, body)) as opened:
-        if opened:
-            inner, there = opened
-            value = points.real(body, there, inner).text
-            inner.add(f"{total} = {FORMS[reduction].format(total=total, value=value)}")
+        return [_position(points, reduction, over, body, env, scope) for env in envs]
+    if points.plan.vector in over and envs[0].wide is None:
+        return [_across(points, reduction, over, body, env, scope, name) for env in envs]
+    totals = [points.frame.name(name) if name == "total" else points.frame.numbered(name) for _ in envs]
+    wide, position = [False] * len(envs), len(scope.items)
+    scope.add(*[""] * len(envs))
+    for inner, (there,) in nest(points, scope, over, envs[0], Terms(reduction, body)):
+        for number, (total, env) in enumerate(zip(totals, envs, strict=True)):
+            value = points.real(body, env.beside(there, over) if number else there, inner)
+            wide[number] = wide[number] or value.wide
+            inner.add(f"{total} = {FORMS[reduction].format(total=total, value=value.text)}")
+    neutral = constant(NEUTRAL[reduction])
+    scope.items[position : position + len(envs)] = [
+        f"{total} = {f'splat({neutral})' if vector else neutral}" for total, vector in zip(totals, wide, strict=True)
+    ]
+    return [Value(total, scope, atomic=True, wide=vector) for total, vector in zip(totals, wide, strict=True)]
+
+
+# The reduction of the lanes of a vector.
+ACROSS = {
+    "sum": "total({})",
+    "prod": "product({})",
+    "max": "largest({})",
+    "min": "smallest({})",
+    "first_max": "largest({})",
+    "first_min": "smallest({})",
+}
+
+
+def _across(
+    points: Points, reduction: str, over: Sequence[Axis], body: Expr, env: Env, scope: Scope, name: str
+) -> Value:
+    """A reduction along vectors: one partial result for each of those that are at once, then all lanes of all."""
+    axis, neutral, form = points.plan.vector, constant(NEUTRAL[reduction]), FORMS[reduction]
+    order = [*(other for other in over if other != axis), *(other for other in over if other == axis)]
+    parts = [points.frame.numbered("part") for _ in range(points.plan.copies)]
+    scope.add(*(f"{part} = splat({neutral})" for part in parts))
+    for inner, envs in nest(points, scope, order, env, Terms(reduction, body)):
+        for part, there in zip(parts, envs, strict=False):
+            assert there.wide is not None
+            value = points.real(body, there, inner)
+            text = unwrapped(value.text)
+            if there.wide.count is not None:
+                text = f"select(first_lanes({there.wide.count}), {text if value.wide else f'splat({text})'}, {neutral})"
+            elif not value.wide:
+                text = f"splat({text})"
+            else:
+                text = value.text
+            inner.add(f"{part} = {form.format(total=part, value=text)}")
+    total = points.frame.name(name) if name == "total" else points.frame.numbered(name)
+    while len(parts) > 1:
+        half = (len(parts) + 1) // 2
+        for first, second in zip(parts[:half], parts[half:], strict=False):
+            scope.add(f"{first} = {form.format(total=first, value=second)}")
+        parts = parts[:half]
+    scope.add(f"{total} = {ACROSS[reduction].format(parts[0])}")
     return Value(total, scope, atomic=True)
 
 
 def _position(points: Points, reduction: str, over: Sequence[Axis], body: Expr, env: Env, scope: Scope) -> Value:
     """Where the body is largest or smallest: the first such place, the first NaN if there is one."""
     best, at = points.frame.numbered("best"), points.frame.numbered("at")
-    whole = is_integer(body)
+    whole, wide = is_integer(body), False
     least = "-(2 ** 63 - 1)" if whole else constant(-math.inf)
     start = least if reduction == "argmax" else least.replace("-", "", 1)
-    scope.add(f"{best} = {start}", f"{at} = 0")
-    with loops(points, scope, over, env) as (inner, there):
+    initial = len(scope.items)
+    scope.add("", "")
+    better = ">" if reduction == "argmax" else "<"
+    few = written_out(points, over)
+    each = [axis for axis in over if axis not in few]
+    steps = ((i, e.at(places)) for i, e in loops(points, scope, each, env) for places in constant_places(points, few))
+    for inner, there in steps:
         found = points.named(body, there, inner)
-        value = (found if whole else as_real(found)).text
-        better = ">" if reduction == "argmax" else "<"
+        value, wide = (found if whole else as_real(found)).text, found.wide
         position = ""
         for axis in over:
             index = points.frame.affine(there.places[axis].index)
             position = f"({position}) * {points.frame.extent(axis.extent)} + {index}" if position else index
-        with inner.block(f"if {value} {better} {best} or ({value} != {value} and {best} == {best}):") as block:
-            block.add(f"{best} = {value}", f"{at} = {position}")
-    return Value(at, scope, integer=True, atomic=True)
+        if wide:
+            is_better = points.frame.numbered("better")
+            inner.add(
+                f"{is_better} = ({value} {better} {best}) | (({value} != {value}) & ({best} == {best}))",
+                f"{best} = select({is_better}, {value}, {best})",
+                f"{at} = select({is_better}, splat({position}), {at})",
+            )
+        else:
+            with inner.block(f"if {value} {better} {best} or ({value} != {value} and {best} == {best}):") as block:
+                block.add(f"{best} = {value}", f"{at} = {position}")
+    scope.items[initial : initial + 2] = [
+        f"{best} = {f'splat({start})' if wide else start}",
+        f"{at} = {'splat(0)' if wide else '0'}",
+    ]
+    return Value(at, scope, integer=True, atomic=True, wide=wide)

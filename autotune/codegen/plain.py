@@ -1,23 +1,25 @@
 """Code of stages without register tiles, as plain loops for LLVM to vectorize."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 from autotune.codegen.frame import Frame
-from autotune.codegen.nests import Terms, loop, loops, nest, reduced
+from autotune.codegen.nests import ALL, Classes, Terms, constant_places, nest, reduced, vectors, written_out
 from autotune.codegen.points import Env, Points, as_real, constant
 from autotune.codegen.replay import write_replay
 from autotune.codegen.scan import write_scan
 from autotune.codegen.scopes import Scope, Value
-from autotune.codegen.text import Lines, unwrapped
+from autotune.codegen.text import Lines
 from autotune.lang import Affine, Axis, Expr
 from autotune.schedule import AnyStage, PointStage, ReplayStage, Result, ScanStage, ScatterStage, Stage
 from autotune.schedule.conditions import Inside, Residue, guards, periods
+from autotune.schedule.loops import SCALAR, LoopPlan
 
 
-def write_plain(lines: Lines, frame: Frame, stage: AnyStage) -> None:
-    """The code of a stage: strides and first elements that are new, then its loops."""
-    points = Points(frame, stage.roots)
+def write_plain(lines: Lines, frame: Frame, stage: AnyStage, plan: LoopPlan = SCALAR) -> None:
+    """The loops of a stage; what they newly use of `frame` is to be declared before."""
+    points = Points(frame, stage.roots, plan)
     match stage:
         case PointStage():
             _points(points, stage)
@@ -29,36 +31,39 @@ def write_plain(lines: Lines, frame: Frame, stage: AnyStage) -> None:
             write_scan(points, stage)
         case ReplayStage():
             write_replay(points, stage)
-    lines.add(*frame.declarations())
     points.top.write(lines)
 
 
 def _store(points: Points, result: Result, expr: Expr, env: Env, scope: Scope) -> None:
     """Write the value of `expr` as an element of a result."""
     value = points.value(expr, env, scope)
-    if result.integer != value.integer:
-        text = f"int({value.text})" if result.integer else as_real(value).text
-    else:
-        text = value.text
-    scope.add(f"put({points.frame.start(result.name)}, {points.element(result, env)}, {unwrapped(text)})")
+    if result.integer and not value.integer:
+        value = replace(value, text=f"{'whole' if value.wide else 'int'}({value.text})", integer=True)
+    elif value.integer and not result.integer:
+        value = as_real(value)
+    scope.add(points.write(result, env, value))
 
 
 def _points(points: Points, stage: PointStage) -> None:
     """`for every index: each result in turn`."""
-    with loops(points, points.top, stage.axes, Env({})) as (scope, env):
-        for result, expr in zip(stage.results, stage.exprs, strict=True):
-            if points.uses[result.read]:
-                env = env.knowing({result.read: points.named(expr, env, scope)})
-                _store(points, result, result.read, env, scope)
-            else:
-                _store(points, result, expr, env, scope)
+    for scope, envs in vectors(points, points.top, stage.axes, Env({})):
+        for env in envs:
+            for result, expr in zip(stage.results, stage.exprs, strict=True):
+                if points.uses[result.read]:
+                    env = env.knowing({result.read: points.named(expr, env, scope)})
+                    _store(points, result, result.read, env, scope)
+                else:
+                    _store(points, result, expr, env, scope)
+            points.ask_ahead(env, scope)
 
 
 def _reduction(points: Points, stage: Stage) -> None:
     """`for every index of the result: for every index reduced over`, in each residue class."""
-    classes = periods(_conditions(points, stage), stage.axes)
+    periodic = periods(_conditions(points, stage), stage.axes)
+    classes = {axis: [Residue(start, period) for start in range(period)] for axis, period in periodic.items()}
     outer = [axis for axis in stage.axes if axis not in stage.inner]
-    _outer_loops(points, stage, outer, classes, points.top, Env({}))
+    for scope, envs in vectors(points, points.top, outer, Env({}), classes):
+        _reduced(points, stage, classes, scope, envs)
 
 
 def _conditions(points: Points, stage: Stage) -> list[Inside]:
@@ -68,70 +73,90 @@ def _conditions(points: Points, stage: Stage) -> list[Inside]:
     return [condition for guard in found for condition in guard.conditions]
 
 
-def _outer_loops(
-    points: Points, stage: Stage, axes: Sequence[Axis], classes: Mapping[Axis, int], scope: Scope, env: Env
-) -> None:
-    """The loops over `axes` and all inside them."""
-    if axes:
-        axis, *others = axes
-        for residue in _residues(axis, classes):
-            with loop(points, scope, axis, env, residue) as (inner, there):
-                _outer_loops(points, stage, others, classes, inner, there)
-    elif stage.inner:
-        for chosen in product(*(_residues(axis, classes) for axis in stage.inner)):
-            _accumulated(points, stage, dict(zip(stage.inner, chosen, strict=True)), scope, env)
-    else:
-        total = reduced(points, stage.reduction, stage.over, stage.body, env, scope, "total")
+def _reduced(points: Points, stage: Stage, classes: Classes, scope: Scope, envs: Sequence[Env]) -> None:
+    """What is inside the loops over the result."""
+    if stage.inner and written_out(points, stage.inner) == stage.inner:
+        _written_out(points, stage, scope, envs)
+        return
+    if stage.inner:
+        for chosen in product(*(classes.get(axis, (ALL,)) for axis in stage.inner)):
+            _accumulated(points, stage, dict(zip(stage.inner, chosen, strict=True)), scope, envs[0])
+        return
+    totals = reduced(points, stage.reduction, stage.over, stage.body, envs, scope, "total")
+    for total, env in zip(totals, envs, strict=True):
         _store(points, stage.results[0], stage.epilogue, env.knowing({stage.total: total}), scope)
         points.frame.release(total.text)
 
 
-def _residues(axis: Axis, classes: Mapping[Axis, int]) -> list[Residue]:
-    period = classes.get(axis, 1)
-    return [Residue(start, period) for start in range(period)]
+def _written_out(points: Points, stage: Stage, scope: Scope, envs: Sequence[Env]) -> None:
+    """`over: total += term` with a total in a register for each index of the inner axes, which are few."""
+    (result,) = stage.results
+    places = list(constant_places(points, stage.inner))
+    each = [(env, place) for env in envs for place in places]
+    totals = [points.frame.numbered("total") for _ in each]
+    wide, position = [False] * len(each), len(scope.items)
+    scope.add(*[""] * len(each))
+    terms = Terms(stage.reduction, stage.body, without=stage.inner)
+    for inner, (there,) in nest(points, scope, stage.over, envs[0], terms):
+        for number, (env, place) in enumerate(each):
+            value = points.real(stage.body, env.beside(there, stage.over).at(place), inner)
+            wide[number] = wide[number] or value.wide
+            inner.add(f"{totals[number]} = {totals[number]} + {value.text}")
+    zero = constant(0.0)
+    scope.items[position : position + len(each)] = [
+        f"{total} = {f'splat({zero})' if vector else zero}" for total, vector in zip(totals, wide, strict=True)
+    ]
+    for total, vector, (env, place) in zip(totals, wide, each, strict=True):
+        value = Value(total, scope, atomic=True, wide=vector)
+        _store(points, result, stage.epilogue, env.at(place).knowing({stage.total: value}), scope)
 
 
 def _accumulated(points: Points, stage: Stage, chosen: Mapping[Axis, Residue], scope: Scope, env: Env) -> None:
     """`inner: result = 0`, then `over: inner: result += term`, then `inner: result = epilogue`."""
     (result,) = stage.results
-    start = points.frame.start(result.name)
-    with loops(points, scope, stage.inner, env, chosen) as (inner, there):
-        inner.add(f"put({start}, {points.element(result, there)}, {constant(0.0)})")
+    order = sorted(stage.inner, key=lambda axis: axis == points.plan.vector)
+    classes = {axis: (residue,) for axis, residue in chosen.items()}
+    for inner, envs in vectors(points, scope, order, env, classes):
+        for there in envs:
+            inner.add(points.write(result, there, Value(constant(0.0), inner, atomic=True)))
     terms = Terms(stage.reduction, stage.body)
-    with nest(points, scope, (*stage.over, *stage.inner), env, terms, chosen) as opened:
-        if opened:
-            inner, there = opened
-            value, at = points.real(stage.body, there, inner), points.element(result, there)
-            inner.add(f"put({start}, {at}, get({start}, {at}) + {value.text})")
+    for inner, envs in nest(points, scope, (*stage.over, *order), env, terms, chosen):
+        for there in envs:
+            inner.add(points.write(result, there, points.real(stage.body, there, inner), add=True))
     if stage.has_epilogue:
-        with loops(points, scope, stage.inner, env, chosen) as (inner, there):
-            total = Value(points.frame.numbered("total"), inner, atomic=True)
-            inner.add(f"{total.text} = get({start}, {points.element(result, there)})")
-            _store(points, result, stage.epilogue, there.knowing({stage.total: total}), inner)
+        for inner, envs in vectors(points, scope, order, env, classes):
+            for there in envs:
+                total = points.element_of(result, there, inner)
+                _store(points, result, stage.epilogue, there.knowing({stage.total: total}), inner)
 
 
 def _scatter(points: Points, stage: ScatterStage) -> None:
     """`result = 0`, then for all loops `result[…] += body` where the indices are inside."""
     (result,) = stage.results
-    start = points.frame.start(result.name)
-    with loops(points, points.top, stage.axes, Env({})) as (scope, env):
-        scope.add(f"put({start}, {points.element(result, env)}, {constant(0.0)})")
+    last = sorted(stage.axes, key=lambda axis: axis == points.plan.vector)
+    for scope, envs in vectors(points, points.top, last, Env({})):
+        for env in envs:
+            scope.add(points.write(result, env, Value(constant(0.0), scope, atomic=True)))
     onto = dict(zip(stage.onto, stage.indices, strict=True))
     inside = [Inside(Affine.of(index), axis.extent) for axis, index in onto.items() if not isinstance(index, Expr)]
-    with nest(points, points.top, stage.loops, Env({}), Terms("sum", stage.body, tuple(inside))) as opened:
-        if not opened:
-            return
-        scope, env = opened
-        place = f"a dimension of what {stage.name} adds to" if stage.strict else ""
-        extents = [axis.extent for axis in stage.onto]
-        found = points.located(stage.indices, extents, env, scope, place, padded=True)
-        texts = dict(zip(stage.onto, found.texts, strict=True))
-        indices = [texts[axis] if axis in texts else points.frame.affine(env.places[axis].index) for axis in stage.axes]
-        at = points.frame.offset(stage.name, indices)
-        value = points.real(stage.body, env, scope)
-        addition = f"put({start}, {at}, get({start}, {at}) + {value.text})"
-        if found.tests:
-            with scope.block(f"if {points.all_of(found.tests, scope)}:") as block:
-                block.add(addition)
-        else:
-            scope.add(addition)
+    order = sorted(stage.loops, key=lambda axis: axis == points.plan.vector)
+    for scope, envs in nest(points, points.top, order, Env({}), Terms("sum", stage.body, tuple(inside))):
+        for env in envs:
+            _scattered(points, stage, scope, env)
+
+
+def _scattered(points: Points, stage: ScatterStage, scope: Scope, env: Env) -> None:
+    """Add one term, or in a vector loop one for each lane, which the plan's axis keeps apart."""
+    (result,) = stage.results
+    place = f"a dimension of what {stage.name} adds to" if stage.strict else ""
+    extents = [axis.extent for axis in stage.onto]
+    found = points.located(stage.indices, extents, env, scope, place, padded=True)
+    places = {}
+    for axis, text, index, at in zip(stage.onto, found.texts, found.affine, found.own, strict=True):
+        places[axis] = points.place(text, index, axis.extent, at)
+    there, value = env.at(places), points.real(stage.body, env, scope)
+    if found.tests:
+        with scope.block(f"if {points.all_of(found.tests, scope)}:") as block:
+            block.add(points.write(result, there, value, add=True))
+    else:
+        scope.add(points.write(result, there, value, add=True))

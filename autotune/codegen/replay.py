@@ -1,89 +1,85 @@
 """Code of a recurrence and one that runs back along it, lane by lane (`autotune.schedule.replay`)."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from autotune.codegen.nests import loops
-from autotune.codegen.points import Env, Place, Points
-from autotune.codegen.scan import finish, put, start, step, write_lane
+from autotune.codegen.lane_squares import Block, BlockStep, LaneSquares, blocks, steps
+from autotune.codegen.nests import vectors
+from autotune.codegen.points import Env, Points
+from autotune.codegen.scan import Lane, finish, start, step_in_block, write_lanes
 from autotune.codegen.scopes import Scope
-from autotune.lang import Affine, Axis
 from autotune.schedule import ReplayStage, Result
-from autotune.schedule.conditions import Variable
+
+Buffers: TypeAlias = Sequence[tuple[int, Result]]
+"""Which of the carried values goes into which buffer."""
 
 
 def write_replay(points: Points, stage: ReplayStage) -> None:
     """`for lanes: forward, its states into buffers; backward`, or both segment by segment."""
-    with loops(points, points.top, stage.lanes, Env({})) as (scope, env):
+    if points.plan.vector is not None:
+        points.frame.lane_buffers |= {buffer.name for buffer in stage.buffers}
+    forward, backward = (LaneSquares(points, scan) for scan in (stage.forward, stage.backward))
+    for scope, envs in vectors(points, points.top, stage.lanes, Env({})):
         if stage.every:
-            _write_segments(points, stage, scope, env)
+            _Segments(points, stage, forward, backward).write(scope, envs)
         else:
-            write_lane(points, stage.forward, scope, env)
-            write_lane(points, stage.backward, scope, env)
+            write_lanes(points, stage.forward, forward, scope, envs)
+            write_lanes(points, stage.backward, backward, scope, envs)
 
 
-def _write_segments(points: Points, stage: ReplayStage, scope: Scope, env: Env) -> None:
+@dataclass(frozen=True)
+class _Segments:
     """Forward, saving the values before each segment; then for each segment from the last: forward again, and back."""
-    forward, backward = stage.forward, stage.backward
-    names = start(points, forward, scope, env)
-    with _segments(points, stage, scope, reverse=False) as (segment, place):
-        for name, saved in zip(names, stage.saved, strict=True):
-            put(points, saved, env.at({forward.axis: place}), segment, name)
-        with _steps(points, stage, segment, place, env, reverse=False) as (inner, there):
-            step(points, forward, names, inner, there)
-    back = start(points, backward, scope, env)
-    with _segments(points, stage, scope, reverse=True) as (segment, place):
-        for name, saved in zip(names, stage.saved, strict=True):
-            start_of = points.frame.start(saved.name)
-            segment.add(f"{name} = get({start_of}, {points.element(saved, env.at({forward.axis: place}))})")
-        with _steps(points, stage, segment, place, env, reverse=False) as (inner, there):
-            _buffer(points, stage, stage.before, names, inner, there)
-            step(points, forward, names, inner, there)
-            _buffer(points, stage, stage.after, names, inner, there)
-        with _steps(points, stage, segment, place, env, reverse=True) as (inner, there):
-            step(points, backward, back, inner, there)
-    finish(points, backward, back, scope, env)
 
+    points: Points
+    stage: ReplayStage
+    forward: LaneSquares
+    backward: LaneSquares
 
-def _buffer(
-    points: Points,
-    stage: ReplayStage,
-    buffers: Sequence[tuple[int, Result]],
-    names: Sequence[str],
-    scope: Scope,
-    env: Env,
-) -> None:
-    """Put carried values where the steps backward read them."""
-    assert stage.step is not None
-    within = env.at({stage.forward.axis: env.places[stage.step]})
-    for which, result in buffers:
-        put(points, result, within, scope, names[which])
+    def write(self, scope: Scope, envs: Sequence[Env]) -> None:
+        """The loops over the segments, for one lane or vector in each environment."""
+        points, forward, backward = self.points, self.stage.forward, self.stage.backward
+        ahead = [(start(points, forward, scope, env), env) for env in envs]
+        for inner, segment in blocks(points, scope, forward.axis, self.stage.every, reverse=False):
+            for carried, env in ahead:
+                for value, saved in zip(carried, self.stage.saved, strict=True):
+                    inner.add(points.write(saved, env.at({forward.axis: segment.first}), value))
+            self._run_forward(inner, ahead, segment)
+        for carried, env in ahead:
+            finish(points, forward, carried, scope, env)
+        back = [(start(points, backward, scope, env), env) for env in envs]
+        for inner, segment in blocks(points, scope, forward.axis, self.stage.every, reverse=True):
+            for carried, env in ahead:
+                for value, saved in zip(carried, self.stage.saved, strict=True):
+                    found = points.buffered(saved, env.at({forward.axis: segment.first}))
+                    inner.add(f"{value.text} = {found}")
+            self._run_forward(inner, ahead, segment, self.stage.before, self.stage.after)
+            self.backward.gather(envs, segment, inner)
+            for innermost, place in steps(points, inner, forward.axis, segment, reverse=True):
+                step_in_block(points, backward, self.backward, innermost, self._at(back, place), place)
+            self.backward.scatter(envs, segment, inner)
+        for carried, env in back:
+            finish(points, backward, carried, scope, env)
 
+    def _run_forward(
+        self, scope: Scope, lanes: Sequence[Lane], segment: Block, before: Buffers = (), after: Buffers = ()
+    ) -> None:
+        """The steps of a segment, with carried values put where the steps backward read them."""
+        self.forward.gather([env for _, env in lanes], segment, scope)
+        for inner, place in steps(self.points, scope, self.stage.forward.axis, segment, reverse=False):
+            there = self._at(lanes, place)
+            self._keep(inner, there, place, before)
+            step_in_block(self.points, self.stage.forward, self.forward, inner, there, place)
+            self._keep(inner, there, place, after)
 
-@contextmanager
-def _segments(points: Points, stage: ReplayStage, scope: Scope, *, reverse: bool) -> Iterator[tuple[Scope, Place]]:
-    """A loop over the segments, from the last to the first if `reverse`; gives the place of the segment."""
-    axis = stage.forward.axis
-    name = points.frame.name(f"{axis.name}_segment")
-    count = f"({points.frame.extent(axis.extent)} + {stage.every - 1}) // {stage.every}"
-    with scope.block(f"for {name} in range({f'{count} - 1, -1, -1' if reverse else count}):") as inner:
-        yield inner, points.enter(Variable(Axis(name, axis.extent)), inner)
-    points.frame.release(name)
+    def _at(self, lanes: Sequence[Lane], place: BlockStep) -> list[Lane]:
+        """The lanes at a step: `step` is the place within the segment, the axis of the scans the place in all."""
+        assert self.stage.step is not None
+        places = {self.stage.forward.axis: place.whole, self.stage.step: place.within}
+        return [(carried, env.at(places)) for carried, env in lanes]
 
-
-@contextmanager
-def _steps(
-    points: Points, stage: ReplayStage, scope: Scope, segment: Place, env: Env, *, reverse: bool
-) -> Iterator[tuple[Scope, Env]]:
-    """A loop over the steps of a segment: `step` is the place within it, the axis of the scans the place in all."""
-    axis = stage.forward.axis
-    assert stage.step is not None
-    name = points.frame.name(f"{axis.name}_step")
-    (number,) = segment.index.axes
-    count = f"min({stage.every}, {points.frame.extent(axis.extent)} - {stage.every} * {number.name})"
-    with scope.block(f"for {name} in range({f'{count} - 1, -1, -1' if reverse else count}):") as inner:
-        within = points.enter(Variable(Axis(name, axis.extent)), inner)
-        (place,) = within.index.axes
-        whole = Place(Affine.total([(number, stage.every), (place, 1)], 0), inner)
-        yield inner, env.at({axis: whole, stage.step: within})
-    points.frame.release(name)
+    def _keep(self, scope: Scope, lanes: Sequence[Lane], place: BlockStep, buffers: Buffers) -> None:
+        for carried, env in lanes:
+            for which, result in buffers:
+                scope.add(self.points.write(result, env.at({self.stage.forward.axis: place.within}), carried[which]))

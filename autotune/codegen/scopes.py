@@ -62,7 +62,7 @@ class Value:
     """A value in generated code: its text, and the outermost block in which it can stand.
 
     Whole numbers (int64) are `integer`; `atomic` texts are names and numbers, which cost nothing; `heavy` ones call a
-    function.
+    function; `wide` ones are vectors, with an element for each lane.
     """
 
     text: str
@@ -71,3 +71,4 @@ class Value:
     atomic: bool = False
     heavy: bool = False
     number: float | None = None
+    wide: bool = False

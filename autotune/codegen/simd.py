@@ -1,8 +1,8 @@
-"""SIMD for Numba: vectors, register tiles, and the intrinsics that generated kernels are written in.
+"""SIMD for Numba: pointers, register tiles, packing; with what generated modules use of vectors.
 
-Two Numba types carry LLVM values that live in registers:
+Numba types carry LLVM values that live in registers:
 
-* `Vector(dtype, lanes)`: one LLVM vector;
+* `Vector(dtype, lanes)` and `Mask(lanes)`: one LLVM vector, see `vectors`, `vector_memory` and `vector_math`;
 * `Tile(dtype, rows, vectors, lanes)`: a block of `rows x vectors` vectors, held as an LLVM array. LLVM splits the array
   into its vectors (SROA), so a tile that fits the register file never touches memory.
 
@@ -22,17 +22,40 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from autotune.codegen import llvm
+from autotune.codegen.llvm import INT32, INT64
+from autotune.codegen.vector_memory import (
+    StridedOperations,
+    VectorOperations,
+    fence,
+    strided_operations,
+    transposed,
+    vector_operations,
+)
+from autotune.codegen.vectors import Mask, Vector
+
+__all__ = [
+    "CACHE_LINE",
+    "Mask",
+    "StridedOperations",
+    "Tile",
+    "TileOperations",
+    "Vector",
+    "VectorOperations",
+    "fence",
+    "get",
+    "keep",
+    "panel_packing",
+    "pointer",
+    "prefetch",
+    "put",
+    "shift",
+    "strided_operations",
+    "tile_operations",
+    "vector_operations",
+]
+
 CACHE_LINE = 64  # bytes, on x86-64 and on most Arm cores; elsewhere some prefetches are for nothing
-
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
-
-
-class Vector(types.Type):
-    """A SIMD register: `lanes` elements of `dtype`."""
-
-    def __init__(self, dtype: types.Type, lanes: int) -> None:
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(name=f"Vector({dtype}, {lanes})")
 
 
 class Tile(types.Type):
@@ -41,12 +64,6 @@ class Tile(types.Type):
     def __init__(self, dtype: types.Type, rows: int, vectors: int, lanes: int) -> None:
         self.dtype, self.rows, self.vectors, self.lanes = dtype, rows, vectors, lanes
         super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {lanes})")
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Vector) -> None:
-        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
 
 
 @register_model(Tile)
@@ -124,179 +141,19 @@ def prefetch(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
 # Building blocks in LLVM IR
 
 
-def _vector_type(element: Any, lanes: int) -> Any:
-    return ir.VectorType(element, lanes)
-
-
-def _address(builder: Any, base: Any, offset: Any, lanes: int) -> Any:
-    """Address of a vector `offset` elements after `base`."""
-    at = builder.gep(base, [offset]) if offset is not None else base
-    return builder.bitcast(at, _vector_type(base.type.pointee, lanes).as_pointer())
-
-
-def _bytes(element: Any) -> int:
-    return {"float": 4, "double": 8}[str(element)]
-
-
-def _load(builder: Any, base: Any, offset: Any, lanes: int) -> Any:
-    value = builder.load(_address(builder, base, offset, lanes))
-    value.align = _bytes(base.type.pointee)
-    return value
-
-
-def _store(builder: Any, value: Any, base: Any, offset: Any) -> None:
-    address = _address(builder, base, offset, value.type.count)
-    builder.store(value, address).align = _bytes(base.type.pointee)
-
-
 def _prefetch(builder: Any, address: Any) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT32, _INT32, _INT32])
+    kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, INT32, INT32, INT32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    read, all_levels, data = _INT32(0), _INT32(3), _INT32(1)  # as the LLVM reference numbers them
+    read, all_levels, data = INT32(0), INT32(3), INT32(1)  # as the LLVM reference numbers them
     builder.call(function, [builder.bitcast(address, cgutils.voidptr_t), read, all_levels, data])
 
 
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
-    empty = ir.Constant(_vector_type(scalar.type, lanes), ir.Undefined)
-    first = builder.insert_element(empty, scalar, _INT32(0))
-    return builder.shuffle_vector(first, empty, ir.Constant(_vector_type(_INT32, lanes), [0] * lanes))
-
-
-def _zero(element: Any, lanes: int) -> Any:
-    return ir.Constant(_vector_type(element, lanes), [ir.Constant(element, 0.0)] * lanes)
-
-
-def _fma(builder: Any, a: Any, b: Any, total: Any) -> Any:
-    # llvmlite's declare_intrinsic does not know vector types, so the name is spelled out.
-    kind, bits = total.type, 8 * _bytes(total.type.element)
-    name = f"llvm.fma.v{kind.count}f{bits}"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
-    return builder.call(function, [a, b, total])
-
-
-def _mask(builder: Any, count: Any, lanes: int) -> Any:
-    """Lanes below `count` (any integer, negative or beyond the vector too)."""
-    wide = _vector_type(_INT64, lanes)
-    iota = ir.Constant(wide, [_INT64(lane) for lane in range(lanes)])
-    return builder.icmp_signed("<", iota, _splat(builder, count, lanes))
-
-
-def _masked(builder: Any, operation: str, arguments: list[Any], vector: Any, result: Any) -> Any:
-    bits = 8 * _bytes(vector.element)
-    name = f"llvm.masked.{operation}.v{vector.count}f{bits}.p0"
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
-
-
-def _load_masked(builder: Any, base: Any, offset: Any, mask: Any) -> Any:
-    """Lanes in `mask`, the others zero; memory outside the mask is not touched."""
-    element, lanes = base.type.pointee, mask.type.count
-    vector = _vector_type(element, lanes)
-    address = _address(builder, base, offset, lanes)
-    arguments = [address, _INT32(_bytes(element)), mask, _zero(element, lanes)]
-    return _masked(builder, "load", arguments, vector, vector)
-
-
-def _store_masked(builder: Any, value: Any, base: Any, offset: Any, mask: Any) -> None:
-    address = _address(builder, base, offset, value.type.count)
-    arguments = [value, address, _INT32(_bytes(value.type.element)), mask]
-    _masked(builder, "store", arguments, value.type, ir.VoidType())
-
-
 def _remaining(builder: Any, count: Any, done: int) -> Any:
-    return builder.sub(count, _INT64(done)) if done else count
+    return builder.sub(count, INT64(done)) if done else count
 
 
 def _scaled(builder: Any, factor: int, step: Any) -> Any:
-    return builder.mul(_INT64(factor), step)
-
-
-class VectorOperations(NamedTuple):
-    """Intrinsics on `Vector`s of one length; offsets and counts are in elements."""
-
-    load: Any
-    """load(base, offset) -> vector"""
-    store: Any
-    """store(base, offset, vector)"""
-    load_first: Any
-    """load_first(base, offset, count) -> vector whose lanes from `count` on are zero and not read"""
-    store_first: Any
-    """store_first(base, offset, vector, count): lanes from `count` on are not written"""
-    broadcast: Any
-    """broadcast(base, offset) -> vector with every lane the element at `offset`"""
-    splat: Any
-    """splat(like, value) -> vector of `like`'s element type with every lane `value`"""
-
-
-def vector_operations(lanes: int) -> VectorOperations:
-    """Intrinsics on vectors of `lanes` elements."""
-
-    @intrinsic
-    def load(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return _load(builder, arguments[0], arguments[1], lanes)
-
-        return Vector(base.dtype, lanes)(base, types.intp), emit
-
-    @intrinsic
-    def store(_context: Any, base: types.CPointer, offset: types.Integer, value: Vector) -> Any:
-        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            _store(builder, arguments[2], arguments[0], arguments[1])
-            return context.get_dummy_value()
-
-        return types.void(base, types.intp, value), emit
-
-    @intrinsic
-    def load_first(_context: Any, base: types.CPointer, offset: types.Integer, count: types.Integer) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return _load_masked(builder, arguments[0], arguments[1], _mask(builder, arguments[2], lanes))
-
-        return Vector(base.dtype, lanes)(base, types.intp, types.intp), emit
-
-    @intrinsic
-    def store_first(
-        _context: Any, base: types.CPointer, offset: types.Integer, value: Vector, count: types.Integer
-    ) -> Any:
-        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            mask = _mask(builder, arguments[3], lanes)
-            _store_masked(builder, arguments[2], arguments[0], arguments[1], mask)
-            return context.get_dummy_value()
-
-        return types.void(base, types.intp, value, types.intp), emit
-
-    @intrinsic
-    def broadcast(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return _splat(builder, builder.load(builder.gep(arguments[0], [arguments[1]])), lanes)
-
-        return Vector(base.dtype, lanes)(base, types.intp), emit
-
-    @intrinsic
-    def splat(_context: Any, like: Vector, value: types.Float) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return _splat(builder, arguments[1], lanes)
-
-        return like(like, like.dtype), emit
-
-    return VectorOperations(load, store, load_first, store_first, broadcast, splat)
-
-
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Transpose a square of vectors by log2(lanes) rounds of pairwise exchanges of halves, quarters, and so on."""
-    lanes = len(rows)
-    half = lanes // 2
-    while half:
-        exchanged = list(rows)
-        low = [lane if not lane & half else lane - half + lanes for lane in range(lanes)]
-        high = [lane + half if not lane & half else lane + lanes for lane in range(lanes)]
-        for row in range(lanes):
-            if not row & half:
-                a, b = rows[row], rows[row + half]
-                for target, lanes_of in ((row, low), (row + half, high)):
-                    indices = ir.Constant(_vector_type(_INT32, lanes), lanes_of)
-                    exchanged[target] = builder.shuffle_vector(a, b, indices)
-        rows, half = exchanged, half // 2
-    return rows
+    return builder.mul(INT64(factor), step)
 
 
 def panel_packing(width: int, lanes: int) -> Any:
@@ -321,7 +178,7 @@ def panel_packing(width: int, lanes: int) -> Any:
     ) -> Any:
         def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             element = arguments[0].type.pointee
-            name = f"autotune_pack_{width}_{lanes}_{8 * _bytes(element)}"
+            name = f"autotune_pack_{width}_{lanes}_{8 * llvm.element_bytes(element)}"
             function = builder.module.globals.get(name)
             if function is None:
                 kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
@@ -340,10 +197,10 @@ def panel_packing(width: int, lanes: int) -> Any:
 def _define_packing(function: Any, width: int, lanes: int) -> None:
     builder = ir.IRBuilder(function.append_basic_block())
     source, step, depth_step, packed, count, depth = function.args
-    one = _INT64(1)
+    one = INT64(1)
     with builder.if_else(builder.icmp_signed("==", step, one)) as (unit, strided):
         with unit:
-            whole = builder.icmp_signed("==", count, _INT64(width))
+            whole = builder.icmp_signed("==", count, INT64(width))
             with builder.if_else(whole) as (full, edge):
                 with full:
                     _copy_rows(builder, source, depth_step, packed, None, depth, width, lanes)
@@ -363,16 +220,16 @@ def _copy_rows(
     """Vector copies of `width` neighbours for each depth; `count` is None where all of them exist."""
     with cgutils.for_range(builder, depth) as loop:
         row = builder.gep(source, [builder.mul(loop.index, depth_step)])
-        target = builder.gep(packed, [builder.mul(loop.index, _INT64(width))])
+        target = builder.gep(packed, [builder.mul(loop.index, INT64(width))])
         for start in range(0, width, lanes):
             if count is None and start + lanes <= width:
-                value = _load(builder, row, _INT64(start), lanes)
+                value = llvm.load(builder, row, INT64(start), lanes)
             else:
-                available = _INT64(width) if count is None else count
-                value = _load_masked(
-                    builder, row, _INT64(start), _mask(builder, _remaining(builder, available, start), lanes)
+                available = INT64(width) if count is None else count
+                value = llvm.load_masked(
+                    builder, row, INT64(start), llvm.lanes_below(builder, _remaining(builder, available, start), lanes)
                 )
-            _store(builder, value, target, _INT64(start))
+            llvm.store(builder, value, target, INT64(start))
 
 
 def _transpose_blocks(
@@ -384,24 +241,24 @@ def _transpose_blocks(
     fills afterwards.
     """
     starts = range((width - 1) // lanes * lanes, -1, -lanes)
-    whole = builder.mul(builder.sdiv(depth, _INT64(lanes)), _INT64(lanes))
+    whole = builder.mul(builder.sdiv(depth, INT64(lanes)), INT64(lanes))
     rest = builder.sub(depth, whole)
-    with cgutils.for_range_slice(builder, _INT64(0), whole, _INT64(lanes), _INT64) as (at, _):
+    with cgutils.for_range_slice(builder, INT64(0), whole, INT64(lanes), INT64) as (at, _):
         for start in starts:
             rows = _rows(builder, source, step, count, start, at, width, lanes, None)
-            for column, value in enumerate(_transposed(builder, rows)):
-                _store(builder, value, packed, _packed_offset(builder, at, column, width, start))
-    with builder.if_then(builder.icmp_signed(">", rest, _INT64(0))):
-        mask = _mask(builder, rest, lanes)
+            for column, value in enumerate(transposed(builder, rows)):
+                llvm.store(builder, value, packed, _packed_offset(builder, at, column, width, start))
+    with builder.if_then(builder.icmp_signed(">", rest, INT64(0))):
+        mask = llvm.lanes_below(builder, rest, lanes)
         for start in starts:
             rows = _rows(builder, source, step, count, start, whole, width, lanes, mask)
-            for column, value in enumerate(_transposed(builder, rows)):
-                with builder.if_then(builder.icmp_signed("<", _INT64(column), rest)):
-                    _store(builder, value, packed, _packed_offset(builder, whole, column, width, start))
+            for column, value in enumerate(transposed(builder, rows)):
+                with builder.if_then(builder.icmp_signed("<", INT64(column), rest)):
+                    llvm.store(builder, value, packed, _packed_offset(builder, whole, column, width, start))
 
 
 def _packed_offset(builder: Any, at: Any, column: int, width: int, start: int) -> Any:
-    return builder.add(builder.mul(at, _INT64(width)), _INT64(column * width + start))
+    return builder.add(builder.mul(at, INT64(width)), INT64(column * width + start))
 
 
 def _rows(
@@ -415,12 +272,16 @@ def _rows(
     rows = []
     for row in range(start, start + lanes):
         if row >= width:
-            rows.append(_zero(element, lanes))
+            rows.append(llvm.constant(ir.VectorType(element, lanes), 0.0))
             continue
-        inside = builder.icmp_signed("<", _INT64(row), count)
-        offset = builder.add(at, builder.select(inside, builder.mul(_INT64(row), step), _INT64(0)))
-        loaded = _load(builder, source, offset, lanes) if mask is None else _load_masked(builder, source, offset, mask)
-        rows.append(builder.select(inside, loaded, _zero(element, lanes)))
+        inside = builder.icmp_signed("<", INT64(row), count)
+        offset = builder.add(at, builder.select(inside, builder.mul(INT64(row), step), INT64(0)))
+        loaded = (
+            llvm.load(builder, source, offset, lanes)
+            if mask is None
+            else llvm.load_masked(builder, source, offset, mask)
+        )
+        rows.append(builder.select(inside, loaded, llvm.constant(ir.VectorType(element, lanes), 0.0)))
     return rows
 
 
@@ -430,11 +291,11 @@ def _copy_elements(
     element = source.type.pointee
     with cgutils.for_range(builder, depth) as outer:
         row = builder.gep(source, [builder.mul(outer.index, depth_step)])
-        target = builder.gep(packed, [builder.mul(outer.index, _INT64(width))])
+        target = builder.gep(packed, [builder.mul(outer.index, INT64(width))])
         with cgutils.for_range(builder, count) as loop:
             value = builder.load(builder.gep(row, [builder.mul(loop.index, step)]))
             builder.store(value, builder.gep(target, [loop.index]))
-        with cgutils.for_range_slice(builder, count, _INT64(width), _INT64(1), _INT64) as (lane, _):
+        with cgutils.for_range_slice(builder, count, INT64(width), INT64(1), INT64) as (lane, _):
             builder.store(ir.Constant(element, 0.0), builder.gep(target, [lane]))
 
 
@@ -468,21 +329,23 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
         return [(row * vectors + vector, row, vector) for row in range(rows) for vector in range(vectors)]
 
     def offset(builder: Any, row: int, vector: int, row_step: Any) -> Any:
-        return builder.add(_scaled(builder, row, row_step), _INT64(vector * lanes))
+        return builder.add(_scaled(builder, row, row_step), INT64(vector * lanes))
 
     def rank_one(builder: Any, tile: Any, left: Any, offsets: list[Any], right: list[Any]) -> Any:
         # Each broadcast stands right before its multiply-adds: one register serves all rows. With all broadcasts first,
         # LLVM spilled 14 x 2 tiles of 16 lanes on Zen 4.
         for row in range(rows):
-            broadcast = _splat(builder, builder.load(builder.gep(left, [offsets[row]])), lanes)
+            broadcast = llvm.splat(builder, builder.load(builder.gep(left, [offsets[row]])), lanes)
             for vector in range(vectors):
                 index = row * vectors + vector
                 total = builder.extract_value(tile, index)
-                tile = builder.insert_value(tile, _fma(builder, broadcast, right[vector], total), index)
+                tile = builder.insert_value(tile, llvm.fma(builder, broadcast, right[vector], total), index)
         return tile
 
     def masks(builder: Any, columns: Any) -> list[Any]:
-        return [_mask(builder, _remaining(builder, columns, vector * lanes), lanes) for vector in range(vectors)]
+        return [
+            llvm.lanes_below(builder, _remaining(builder, columns, vector * lanes), lanes) for vector in range(vectors)
+        ]
 
     @intrinsic
     def zeros(_context: Any, like: types.CPointer) -> Any:
@@ -490,15 +353,17 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
 
         def emit(context: Any, _builder: Any, _signature: Any, _arguments: Any) -> Any:
             element = context.get_value_type(like.dtype)
-            return ir.Constant(context.get_value_type(kind), [_zero(element, lanes)] * (rows * vectors))
+            return ir.Constant(
+                context.get_value_type(kind), [llvm.constant(ir.VectorType(element, lanes), 0.0)] * (rows * vectors)
+            )
 
         return kind(like), emit
 
     def row_offsets(builder: Any, step: Any, count: Any) -> list[Any]:
         # Where the count is the tile's own, a constant, LLVM folds all of this.
-        last = builder.sub(count, _INT64(1))
-        inside = [builder.icmp_signed("<", _INT64(row), count) for row in range(rows)]
-        return [builder.mul(builder.select(inside[row], _INT64(row), last), step) for row in range(rows)]
+        last = builder.sub(count, INT64(1))
+        inside = [builder.icmp_signed("<", INT64(row), count) for row in range(rows)]
+        return [builder.mul(builder.select(inside[row], INT64(row), last), step) for row in range(rows)]
 
     @intrinsic
     def update(
@@ -511,7 +376,7 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
     ) -> Any:
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             tile, left, left_step, count, right = arguments
-            columns = [_load(builder, right, _INT64(vector * lanes), lanes) for vector in range(vectors)]
+            columns = [llvm.load(builder, right, INT64(vector * lanes), lanes) for vector in range(vectors)]
             return rank_one(builder, tile, left, row_offsets(builder, left_step, count), columns)
 
         return tile(tile, left, types.intp, types.intp, right), emit
@@ -529,7 +394,7 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             tile, left, left_step, count, right, width = arguments
             columns = [
-                _load_masked(builder, right, _INT64(vector * lanes), mask)
+                llvm.load_masked(builder, right, INT64(vector * lanes), mask)
                 for vector, mask in enumerate(masks(builder, width))
             ]
             return rank_one(builder, tile, left, row_offsets(builder, left_step, count), columns)
@@ -544,8 +409,8 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
                 for index, row, vector in cells():
                     at, value = offset(builder, row, vector, row_step), builder.extract_value(tile, index)
                     if accumulate:
-                        value = builder.fadd(_load(builder, out, at, lanes), value)
-                    _store(builder, value, out, at)
+                        value = builder.fadd(llvm.load(builder, out, at, lanes), value)
+                    llvm.store(builder, value, out, at)
                 return context.get_dummy_value()
 
             return types.void(tile, out, types.intp), emit
@@ -569,23 +434,23 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
                 memory = cgutils.alloca_once(builder, tile.type)
                 builder.store(tile, memory)
                 cells = builder.bitcast(memory, out.type)
-                rest = builder.srem(width, _INT64(lanes))
+                rest = builder.srem(width, INT64(lanes))
                 even = builder.sub(width, rest)
-                mask = _mask(builder, rest, lanes)
-                some = builder.icmp_signed(">", rest, _INT64(0))
+                mask = llvm.lanes_below(builder, rest, lanes)
+                some = builder.icmp_signed(">", rest, INT64(0))
                 with cgutils.for_range(builder, count) as loop:
-                    source = builder.gep(cells, [builder.mul(loop.index, _INT64(vectors * lanes))])
+                    source = builder.gep(cells, [builder.mul(loop.index, INT64(vectors * lanes))])
                     target = builder.gep(out, [builder.mul(loop.index, row_step)])
-                    with cgutils.for_range_slice(builder, _INT64(0), even, _INT64(lanes), _INT64) as (at, _):
-                        value = _load(builder, source, at, lanes)
+                    with cgutils.for_range_slice(builder, INT64(0), even, INT64(lanes), INT64) as (at, _):
+                        value = llvm.load(builder, source, at, lanes)
                         if accumulate:
-                            value = builder.fadd(_load(builder, target, at, lanes), value)
-                        _store(builder, value, target, at)
+                            value = builder.fadd(llvm.load(builder, target, at, lanes), value)
+                        llvm.store(builder, value, target, at)
                     with builder.if_then(some):
-                        value = _load(builder, source, even, lanes)
+                        value = llvm.load(builder, source, even, lanes)
                         if accumulate:
-                            value = builder.fadd(_load_masked(builder, target, even, mask), value)
-                        _store_masked(builder, value, target, even, mask)
+                            value = builder.fadd(llvm.load_masked(builder, target, even, mask), value)
+                        llvm.store_masked(builder, value, target, even, mask)
                 return context.get_dummy_value()
 
             return types.void(tile, out, types.intp, types.intp, types.intp), emit
@@ -596,7 +461,7 @@ def tile_operations(rows: int, vectors: int, lanes: int) -> TileOperations:
     def touch(_context: Any, out: types.CPointer, row_step: types.Integer) -> Any:
         def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             out, row_step = arguments
-            line = max(1, CACHE_LINE // (lanes * _bytes(out.type.pointee)))
+            line = max(1, CACHE_LINE // (lanes * llvm.element_bytes(out.type.pointee)))
             for row in range(rows):
                 for vector in range(0, vectors, line):
                     _prefetch(builder, builder.gep(out, [offset(builder, row, vector, row_step)]))

@@ -3,28 +3,33 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 
 from autotune.__about__ import __version__
-from autotune.codegen.frame import Frame, Layout
+from autotune.codegen.blocks import Blocked, sliced, write_block, write_block_function
+from autotune.codegen.frame import MATH, MEMORY, STRIDED, Frame, Layout
 from autotune.codegen.names import arguments, array
 from autotune.codegen.plain import write_plain
-from autotune.codegen.simd import TileOperations
+from autotune.codegen.points import MOST_APART
 from autotune.codegen.sizes import constant_sizes, size_text
 from autotune.codegen.text import Lines
-from autotune.codegen.tiled import Tiled, unit_strides, write_tiled
-from autotune.lang import Kernel, Output, ScalarSpec, TensorSpec
+from autotune.codegen.tiled import tile_names, unit_strides, write_tiled
+from autotune.codegen.tiling import Tiled
+from autotune.lang import Axis, Kernel, Output, ScalarSpec, TensorSpec
 from autotune.lang.sizes import extents_in
 from autotune.machine import Machine
-from autotune.schedule import Config, Result, Stage, Workload
+from autotune.schedule import Config, ReplayStage, Result, Stage, Workload
 from autotune.schedule.stages import equations
+from autotune.schedule.structure import structural_extents
 from autotune.templates import Schedule, Scheduled, template_for
 
-_SCALAR_FUNCTIONS = ("larger", "natural_log", "sign", "smaller", "square_root")
 _INTRINSICS = ("get", "keep", "panel_packing", "pointer", "prefetch", "put", "shift", "tile_operations")
+_VECTORS = ("fence", "strided_operations", "vector_operations")
+_WINDOWS = ("Window", "index_reach", "run_lengths", "whole_numbers", "window_packing")
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class _Module:
     @property
     def single(self) -> bool:
         """Whether all is in one function, which compiles faster than two."""
-        return len(self.schedule) == 1 and self.tasks(self.schedule[0]) == 1
+        return len(self.schedule) == 1 and self.tasks(self.schedule[0]) == 1 and self.schedule[0].block is None
 
     def tiled(self, scheduled: Scheduled) -> Tiled | None:
         """The stage as a tiled one, where it is."""
@@ -95,6 +100,18 @@ class _Module:
         """How many tasks share the work of a stage."""
         tiled = self.tiled(scheduled)
         return tiled.tasks if tiled else 1
+
+    @cached_property
+    def scratch(self) -> int:
+        """Elements of scratch that a call needs; the kernel takes none where that is 0."""
+        tiled = [entry for scheduled in self.schedule if (entry := self.tiled(scheduled))]
+        return max((entry.scratch * entry.tasks for entry in tiled), default=0)
+
+    @cached_property
+    def structure(self) -> dict[str, int]:
+        """The extents that are constants of this code, where loops over vectors can write their loops out."""
+        vectors = any(scheduled.plan.vector is not None for scheduled in self.schedule)
+        return structural_extents(self.workload) if vectors else {}
 
     @cached_property
     def intermediates(self) -> list[Result]:
@@ -113,19 +130,33 @@ class _Module:
             layouts[output.name] = Layout(output.extents, output.integer, unit=True)
         for result in self.intermediates:
             layouts[result.name] = Layout(tuple(axis.extent for axis in result.axes), result.integer, unit=True)
-        return Frame(layouts, constant_sizes(self.kernel))
+        frame = Frame(layouts, {**constant_sizes(self.kernel), **self.structure})
+        frame.streamed = frozenset(output.name for output in self.kernel.outputs)
+        return frame
 
 
 def _module(module: _Module) -> Lines:
     code = Lines()
     frame, body = module.frame(), Lines()
-    for scheduled in module.schedule:
-        _stage(body, module, scheduled, frame)
-    _constants(code, module, frame.checks)
+    functions = Lines()
+    for block, members in groupby(module.schedule, key=lambda scheduled: scheduled.block):
+        if block is None:
+            for scheduled in members:
+                _stage(body, module, scheduled, frame)
+        else:
+            outputs = [output.name for output in module.kernel.outputs]
+            _block(body, functions, module, Blocked.of(block, tuple(members), module.schedule, outputs), frame)
+    refusals = Lines()
+    for name, size in module.structure.items():
+        with refusals.block(f"if {name}_extent != {size}:"):
+            refusals.add(f"return {frame.failure(f'this code is for {name} = {size}')}")
+    body.lines = [*refusals.lines, *body.lines]
+    _constants(code, module, frame.checks, "\n".join((str(body), str(functions))))
     if not module.single:
         for scheduled in module.schedule:
             if tiled := module.tiled(scheduled):
                 _tiled_function(code, tiled)
+    code.add(*functions.lines)
     _kernel_function(code, module, frame, body)
     lines = Lines()
     _imports(lines, str(code))
@@ -154,7 +185,12 @@ def _imports(lines: Lines, code: str) -> None:
     if re.search(r"\bnp\.", code):
         lines.add("import numpy as np")
     lines.add(f"from numba import {', '.join(('njit', *_called(('prange',), code), 'types'))}", "")
-    for module, names in (("scalar", _SCALAR_FUNCTIONS), ("simd", _INTRINSICS)):
+    for module, names in (
+        ("simd", _INTRINSICS),
+        ("vector_math", MATH),
+        ("vector_memory", _VECTORS),
+        ("window_packing", _WINDOWS),
+    ):
         if used := _called(names, code):
             lines.add(f"from autotune.codegen.{module} import {', '.join(used)}")
     lines.add("")
@@ -165,29 +201,46 @@ def _called(names: tuple[str, ...], code: str) -> tuple[str, ...]:
     return tuple(name for name in names if re.search(rf"\b{name}\(", code))
 
 
-def _constants(lines: Lines, module: _Module, checks: Sequence[str]) -> None:
-    tiled = [entry for scheduled in module.schedule if (entry := module.tiled(scheduled))]
+def _constants(lines: Lines, module: _Module, checks: Sequence[str], code: str) -> None:
     lines.add(f"REAL = types.{module.workload.dtype}")
     lines.add(f"ITEMSIZE = {module.workload.itemsize}")
-    lines.add(f"SCRATCH = {max((entry.scratch * entry.tasks for entry in tiled), default=0)}  # elements")
+    lines.add(f"SCRATCH = {module.scratch}  # elements")
     if checks:
         lines.add("CHECKS = (", *(f"    {check!r}," for check in checks), ")")
     lines.add(f"CONFIG = {module.config!r}")
     lines.add('OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc"}}')
+    _vector_names(lines, max(scheduled.plan.lanes for scheduled in module.schedule), code)
 
 
-def _unit_strides(module: _Module) -> dict[str, int]:
+def _vector_names(lines: Lines, lanes: int, code: str) -> None:
+    """The operations on vectors that `code` uses, under plain names."""
+    used = _called(MEMORY, code)
+    if not used and "LANES" not in code:
+        return
+    lines.add(f"LANES = {lanes}  # elements of a vector")
+    if used:
+        lines.add("operations = vector_operations(LANES)")
+        lines.add(*(f"{name} = operations.{name}" for name in used))
+    for step in range(2, MOST_APART + 1):
+        names = [name for name in STRIDED if re.search(rf"\b{name}_every_{step}\(", code)]
+        if names:
+            lines.add(f"every_{step} = strided_operations(LANES, {step})")
+            lines.add(*(f"{name}_every_{step} = every_{step}.{name}" for name in names))
+
+
+def _unit_strides(module: _Module, dense: Collection[str]) -> dict[str, int]:
     """Arguments of the kernel and the dimension in which their elements must be neighbours."""
     kernel = module.kernel
     tiled = [entry for scheduled in module.schedule if (entry := module.tiled(scheduled))]
     known = {spec.name for spec in (*kernel.inputs, *kernel.outputs)}
     required = {name: axis for entry in tiled for name, axis in unit_strides(entry).items() if name in known}
+    required |= {spec.name: len(spec.extents) - 1 for spec in kernel.inputs if spec.name in dense}
     return required | {output.name: len(output.axes) - 1 for output in kernel.outputs if output.axes}
 
 
-def _refuse_strides(lines: Lines, module: _Module) -> None:
+def _refuse_strides(lines: Lines, module: _Module, dense: Collection[str]) -> None:
     """Return the number of the first argument whose strides the schedule cannot walk, before anything is written."""
-    required = _unit_strides(module)
+    required = _unit_strides(module, dense)
     for position, spec in enumerate((*module.kernel.inputs, *module.kernel.outputs), start=1):
         name, size = array(spec.name), "8" if _is_integer(spec) else "ITEMSIZE"
         tests = [
@@ -205,25 +258,17 @@ def _is_integer(spec: TensorSpec | ScalarSpec | Output) -> bool:
     return not isinstance(spec, ScalarSpec) and spec.integer
 
 
-def _tile_names(lines: Lines, tiled: Tiled) -> None:
-    """Intrinsics of the tile's shape, under plain names."""
-    vectors = tiled.width // tiled.lanes
-    names = ", ".join(f"{operation}{tiled.label}" for operation in TileOperations._fields)
-    lines.add(f"{names} = tile_operations({tiled.rows}, {vectors}, {tiled.lanes})")
-    lines.add(f"pack_left{tiled.label} = panel_packing({tiled.rows}, {tiled.lanes})")
-    lines.add(f"pack_right{tiled.label} = panel_packing({tiled.width}, {tiled.lanes})")
-
-
 def _tiled_function(lines: Lines, tiled: Tiled) -> None:
-    _tile_names(lines, tiled)
+    tile_names(lines, tiled)
     lines.add("", "", "@njit(**OPTIONS)")
-    with lines.block(f"def compute_{tiled.stage.name}({', '.join((*tiled.names.arguments, 'scratch', 'task'))}):"):
+    parameters = (*tiled.names.arguments, *(["scratch"] if tiled.scratch else []), "task")
+    with lines.block(f"def compute_{tiled.stage.name}({', '.join(parameters)}):"):
         write_tiled(lines, tiled)
     lines.add("", "")
 
 
-def _signature(kernel: Kernel) -> str:
-    """Numba types: inputs of any layout that may be read-only, outputs of any layout, aligned scratch."""
+def _signature(kernel: Kernel, scratch: int) -> str:
+    """Numba types: inputs of any layout that may be read-only, outputs of any layout, aligned scratch if any."""
     kinds = []
     for spec in (*kernel.inputs, *kernel.outputs):
         if isinstance(spec, ScalarSpec):
@@ -232,24 +277,30 @@ def _signature(kernel: Kernel) -> str:
             readonly = "" if isinstance(spec, Output) else ", readonly=True"
             kind = "types.int64" if spec.integer else "REAL"
             kinds.append(f'types.Array({kind}, {len(spec.extents)}, "A"{readonly})')
-    kinds.append('types.Array(REAL, 1, "C")')
+    if scratch:
+        kinds.append('types.Array(REAL, 1, "C")')
     return f"types.int64({', '.join(kinds)})"
 
 
 def _kernel_function(lines: Lines, module: _Module, frame: Frame, body: Lines) -> None:
     kernel = module.kernel
-    parallel = any(module.tasks(scheduled) > 1 for scheduled in module.schedule)
+    blocks = [scheduled.block for scheduled in module.schedule if scheduled.block]
+    parallel = any(module.tasks(s) > 1 for s in module.schedule) or any(block.tasks > 1 for block in blocks)
     if module.single and (tiled := module.tiled(module.schedule[0])):
-        _tile_names(lines, tiled)
+        tile_names(lines, tiled)
     lines.add("", "")
-    lines.add(f"SIGNATURE = {_signature(kernel)}", "", "")
+    lines.add(f"SIGNATURE = {_signature(kernel, module.scratch)}", "", "")
     lines.add(f"@njit(SIGNATURE, cache=True, parallel={parallel}, **OPTIONS)")
-    parameters = (*arguments(kernel), *(array(output.name) for output in kernel.outputs), "scratch")
+    parameters = (*arguments(kernel), *(array(output.name) for output in kernel.outputs))
+    if module.scratch:  # left out where it can be: each argument costs time in every call
+        parameters += ("scratch",)
     with lines.block(f"def kernel({', '.join(parameters)}):"):
         lines.add(_docstring(module, frame))
-        _refuse_strides(lines, module)
+        _refuse_strides(lines, module, frame.dense)
         _extents(lines, module, frame)
         lines.add(*body.lines)
+        if "stream(" in str(body):
+            lines.add("fence()")
         frame.keep(lines)
         lines.add("return 0")
 
@@ -264,22 +315,25 @@ def _stage(lines: Lines, module: _Module, scheduled: Scheduled, frame: Frame) ->
     """Make room for what a stage writes, and compute it."""
     stage, tiled = scheduled.stage, module.tiled(scheduled)
     if module.single and tiled:
+        _known_extents(lines, tiled, frame)
         write_tiled(lines, tiled)
         return
     if len(module.schedule) > 1:
         lines.add("", *(f"# {equation}" for equation in equations(stage)))
-    for result in stage.results:
-        if result in module.intermediates:
-            shape = "".join(f"{frame.extent(axis.extent)}, " for axis in result.axes)
-            kind = "int64" if result.integer else module.workload.dtype
-            lines.add(f"{array(result.name)} = np.empty(({shape.strip()}), np.{kind})")
-    if not tiled:
-        write_plain(lines, frame, stage)
-        return
-    extents = [name.removesuffix("_extent") for name in tiled.names.arguments if name.endswith("_extent")]
-    for name in extents:
-        frame.extent(name)
-    call = f"compute_{stage.name}({', '.join((*tiled.names.arguments, 'scratch'))}"
+    _allocate(module, lines, scheduled, stage.results, lambda result: _shape(result, frame))
+    if tiled:
+        _call_tiled(lines, tiled, frame, [array(tensor) for tensor in tiled.names.tensors])
+    else:
+        code = Lines()
+        write_plain(code, frame, stage, scheduled.plan)
+        lines.add(*frame.declarations(), *code.lines)
+
+
+def _call_tiled(lines: Lines, tiled: Tiled, frame: Frame, arrays: Sequence[str], scratch: str = "scratch") -> None:
+    """Call the function of a tiled stage on arrays, or views of them."""
+    given = tiled.names.arguments[len(arrays) :]
+    _known_extents(lines, tiled, frame)
+    call = f"compute_{tiled.stage.name}({', '.join((*arrays, *given, *([scratch] if tiled.scratch else [])))}"
     if tiled.tasks > 1:
         with lines.block(f"for task in prange({tiled.tasks}):"):
             lines.add(f"{call}, task)")
@@ -287,11 +341,89 @@ def _stage(lines: Lines, module: _Module, scheduled: Scheduled, frame: Frame) ->
         lines.add(f"{call}, 0)")
 
 
+def _known_extents(lines: Lines, tiled: Tiled, frame: Frame) -> None:
+    """Extents that the code of a tiled stage uses as numbers, under the names that it has for them."""
+    for name in tiled.names.extents:
+        text = frame.extent(name)
+        if text != f"{name}_extent":
+            lines.add(f"{name}_extent = {text}")
+
+
+def _shape(result: Result, frame: Frame) -> list[str]:
+    return [frame.extent(axis.extent) for axis in result.axes]
+
+
+def _allocate(
+    module: _Module,
+    lines: Lines,
+    scheduled: Scheduled,
+    some: Collection[Result],
+    shape: Callable[[Result], Sequence[str]],
+) -> None:
+    """Make room for those of `some` results that a stage writes and that are no outputs."""
+    stage = scheduled.stage
+    buffers = stage.buffers if isinstance(stage, ReplayStage) and scheduled.plan.vector is not None else ()
+    for result in stage.results:
+        if result in module.intermediates and result in some:
+            sizes = [*shape(result), *([f"{scheduled.plan.copies} * LANES"] if result in buffers else [])]
+            kind = "int64" if result.integer else module.workload.dtype
+            lines.add(f"{array(result.name)} = np.empty(({''.join(f'{size}, ' for size in sizes).strip()}), np.{kind})")
+
+
+def _block(lines: Lines, functions: Lines, module: _Module, blocked: Blocked, frame: Frame) -> None:
+    """Stages that run together: here, or where threads share them as a function of the number of the task."""
+
+    def write(code: Lines, scheduled: Scheduled, inside: Frame) -> None:
+        tiled = module.tiled(scheduled)
+        if tiled:
+            views = [sliced(inside, blocked, tensor, axes) for tensor, axes in _dimensions(tiled).items()]
+            inside.arrays.update(dict.fromkeys(tiled.names.tensors))
+            _call_tiled(code, tiled, inside, views, "scratch" if blocked.block.tasks == 1 else "own_scratch")
+        else:
+            write_plain(code, inside, scheduled.stage, scheduled.plan)
+
+    allocate = partial(_allocate, module)
+    tasks = blocked.block.tasks
+    if tasks == 1:
+        write_block(lines, frame, blocked, write, allocate)
+        return
+    for scheduled in blocked.members:
+        shared = [result for result in scheduled.stage.results if result not in blocked.local]
+        _allocate(module, lines, scheduled, shared, lambda result: _shape(result, frame))
+    own = module.frame()
+    own.checks, before = frame.checks, len(frame.checks)
+    given = write_block_function(functions, own, blocked, write, allocate)
+    frame.dense.update(own.dense)
+    for name in own.sizes:
+        frame.extent(name)
+    single = {array(tensor): f"{tensor}_single" for tensor in own.arrays if not own.layouts[tensor].extents}
+    # In a parallel loop Numba takes an array without dimensions for a number.
+    lines.add(*(f"{name} = np.full(1, {whole}[()])" for whole, name in single.items()))
+    call = f"{blocked.name}({', '.join([*(single.get(name, name) for name in given), 'task'])})"
+    if len(frame.checks) == before:
+        with lines.block(f"for task in prange({tasks}):"):
+            lines.add(call)
+        return
+    lines.add(f"statuses = np.empty({tasks}, np.int64)")
+    with lines.block(f"for task in prange({tasks}):"):
+        lines.add(f"statuses[task] = {call}")
+    with lines.block(f"for task in range({tasks}):"), lines.block("if statuses[task] != 0:"):
+        lines.add("return statuses[task]")
+
+
+def _dimensions(tiled: Tiled) -> dict[str, tuple[Axis | None, ...]]:
+    """The axis of each dimension of the tensors of a tiled stage, None where its index is more than an axis."""
+    found: dict[str, tuple[Axis | None, ...]] = {}
+    for read in tiled.names.reads:
+        found[read.tensor] = tuple(index if isinstance(index, Axis) else None for index in read.indices)
+    return {tensor: found[tensor] for tensor in tiled.names.tensors}
+
+
 def _extents(lines: Lines, module: _Module, frame: Frame) -> None:
     """Extents that are used as numbers or as shapes of intermediates."""
     kernel = module.kernel
     derived = [name for name in kernel.sizes if name not in kernel.extent_names]
-    needed = _with_sources(kernel, set(frame.sizes), derived)
+    needed = _with_sources(kernel, {*frame.sizes, *module.structure}, derived)
     for extent in kernel.extent_names:
         if extent in needed:
             spec = next(spec for spec in kernel.inputs if extent in spec.extents)

@@ -15,16 +15,16 @@ SCALAR_FORMS = {
     "pow": "({} ** {})",
     "maximum": "larger({}, {})",
     "minimum": "smaller({}, {})",
-    "exp": "math.exp({})",
-    "log": "natural_log({})",
-    "sqrt": "square_root({})",
-    "rsqrt": "(REAL(1.0) / square_root({}))",
-    "tanh": "math.tanh({})",
-    "sigmoid": "(REAL(1.0) / (REAL(1.0) + math.exp(-{})))",
-    "erf": "math.erf({})",
-    "sin": "math.sin({})",
-    "cos": "math.cos({})",
-    "floor": "np.floor({})",
+    "exp": "exp({})",
+    "log": "log({})",
+    "sqrt": "sqrt({})",
+    "rsqrt": "rsqrt({})",
+    "tanh": "tanh({})",
+    "sigmoid": "sigmoid({})",
+    "erf": "erf({})",
+    "sin": "sin({})",
+    "cos": "cos({})",
+    "floor": "floor({})",
     "abs": "abs({})",
     "relu": "larger({}, REAL(0.0))",
     "sign": "sign({})",
@@ -35,6 +35,16 @@ SCALAR_FORMS = {
     "where_true": "({1} if {0} else {2})",  # of a condition that is a truth value
     "stop_gradient": "{}",
 }
+# Those that are written otherwise for vectors.
+WIDE_FORMS = {
+    "greater": "select({} > {}, REAL(1.0), REAL(0.0))",
+    "equal": "select({} == {}, REAL(1.0), REAL(0.0))",
+    "greater_equal": "select({} >= {}, REAL(1.0), REAL(0.0))",
+    "where": "select({} != 0, {}, {})",
+    "where_true": "select({}, {}, {})",
+}
+# The same for vectors of whole numbers.
+WIDE_INTEGER_FORMS = {"maximum": "larger({}, {})", "minimum": "smaller({}, {})"}
 # The same for whole numbers, where the result is one.
 INTEGER_FORMS = {
     "add": "({} + {})",
@@ -70,8 +80,12 @@ class Lines:
         return "\n".join(self.lines)
 
 
-def scalar(expr: Expr, read: Callable[[Read], str]) -> str:
-    """`expr` as Python on scalars, elements of tensors by `read`. Constants are of the kernel's dtype (`REAL`)."""
+def scalar(expr: Expr, read: Callable[[Read], str], *, wide: bool = False) -> str:
+    """`expr` as Python on scalars, elements of tensors by `read`; on vectors too where `wide`.
+
+    Constants are of the kernel's dtype (`REAL`).
+    """
+    forms = SCALAR_FORMS | WIDE_FORMS if wide else SCALAR_FORMS
     match expr:
         case Constant(value):
             return f"REAL({value!r})" if abs(value) != float("inf") else f"REAL({'-' * (value < 0)}math.inf)"
@@ -82,10 +96,13 @@ def scalar(expr: Expr, read: Callable[[Read], str]) -> str:
         case Read():
             return read(expr)
         case Apply("pow", (base, Constant(exponent))) if exponent.is_integer():
-            power = f"({scalar(base, read)} ** {abs(int(exponent))})"  # multiplications, not a call of pow
+            # Multiplications, not a call of pow.
+            power = f"({scalar(base, read, wide=wide)} ** {abs(int(exponent))})"
             return power if exponent >= 0 else f"(REAL(1.0) / {power})"
-        case Apply(function, operands) if function in SCALAR_FORMS:
-            return SCALAR_FORMS[function].format(*(scalar(operand, read) for operand in operands))
+        case Apply("pow", (base, exponent)) if wide:
+            return f"power({scalar(base, read, wide=True)}, {scalar(exponent, read, wide=True)})"
+        case Apply(function, operands) if function in forms:
+            return forms[function].format(*(scalar(operand, read, wide=wide) for operand in operands))
         case _:
             message = f"no code is generated yet for {expr}"
             raise TemplateError(message)

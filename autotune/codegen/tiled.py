@@ -1,128 +1,59 @@
 """Code of a blocked, packed, register-tiled stage: the loops of its nest, outermost first, around one micro-kernel."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
 
-from autotune.codegen.names import Names
-from autotune.codegen.simd import CACHE_LINE
-from autotune.codegen.text import Lines, scalar, scaled
-from autotune.lang import Axis, Read
-from autotune.schedule import Kind, Loop, LoopNest, Stage
-from autotune.templates import Contraction
-from autotune.templates.contraction import fused_groups
+from autotune.codegen.simd import CACHE_LINE, TileOperations
+from autotune.codegen.text import Lines, scalar, scaled, unwrapped
+from autotune.codegen.tiling import Side, Tiled
+from autotune.codegen.windows import (
+    pack_window,
+    periods,
+    tabulate,
+    window_buffers,
+    window_names,
+)
+from autotune.lang import Axis, Expr, Read
+from autotune.lang.traverse import shared, substitute
+from autotune.schedule import Loop
+from autotune.templates.contraction import fused_groups, walked
 
-Side = Literal["left", "right"]
+LANES = {
+    "read_lanes": "load_first",
+    "gather_lanes": "gather_first",
+    "write_lanes": "store",
+    "write_first": "store_first",
+}
+"""Operations on vectors of an epilogue, under names that no operation on tiles has."""
 
 
-@dataclass(frozen=True)
-class Tiled:
-    """A tiled stage and the numbers its nest decides."""
-
-    stage: Stage
-    contraction: Contraction
-    nest: LoopNest
-    unroll: int
-    label: str = ""
-    """Ends the names of this stage's intrinsics, where a module has several stages."""
-
-    @cached_property
-    def names(self) -> Names:
-        """Names of the stage."""
-        return Names(self.stage)
-
-    @property
-    def column(self) -> Axis:
-        """The axis that vectors run along."""
-        return self.contraction.columns[-1]
-
-    @property
-    def row(self) -> Axis | None:
-        """The blocked axis of the rows, if there is one."""
-        return self.contraction.rows[-1] if self.contraction.rows else None
-
-    @property
-    def depth(self) -> Axis:
-        """The blocked axis of the depth."""
-        return self.contraction.depth[-1]
-
-    def step(self, name: str) -> int:
-        """Step of the loop called `name`."""
-        return self.nest.loops[self.nest.position(name)].step
-
-    @cached_property
-    def rows(self) -> int:
-        """Rows of the register tile."""
-        return self.step(f"{self.row.name}_tile") if self.row else 1
-
-    @cached_property
-    def width(self) -> int:
-        """Columns of the register tile."""
-        return self.step(f"{self.column.name}_tile")
-
-    @cached_property
-    def lanes(self) -> int:
-        """Elements of a vector."""
-        return self.step(f"{self.column.name}_vector")
-
-    @cached_property
-    def depth_block(self) -> int:
-        """Depth of a block."""
-        return self.step(f"{self.depth.name}_block")
-
-    @property
-    def tasks(self) -> int:
-        """Iterations of the parallel loops together."""
-        count = 1
-        for loop in self.parallel_loops:
-            count *= loop.tasks or 1
-        return count
-
-    @property
-    def parallel_loops(self) -> tuple[Loop, ...]:
-        """The loops that run on several threads."""
-        return tuple(loop for loop in self.nest.loops if loop.kind is Kind.PARALLEL)
-
-    def factors(self, side: Side) -> tuple[Read, ...]:
-        """Factors of an operand."""
-        return self.contraction.left if side == "left" else self.contraction.right
-
-    def axis(self, side: Side) -> Axis | None:
-        """The blocked axis of an operand besides the depth, if there is one."""
-        return self.row if side == "left" else self.column
-
-    def packed(self, side: Side) -> bool:
-        """Whether an operand is copied into panels."""
-        return self.nest.pack_of(side) is not None
-
-    def panel(self, side: Side) -> int:
-        """Elements of a panel across the depth."""
-        return self.rows if side == "left" else self.width
-
-    def buffer(self, side: Side) -> int:
-        """Elements of an operand's packing buffer, with room for the vector that overhangs its last panel."""
-        panel = self.panel(side)
-        if not self.factors(side):
-            block = panel  # one panel of ones
-        elif not self.packed(side):
-            return 0
-        else:
-            axis = self.axis(side)
-            block = self.step(f"{axis.name}_block") if axis else panel
-        return -(-(block * self.depth_block + self.lanes) // CACHE_LINE) * CACHE_LINE
-
-    @property
-    def scratch(self) -> int:
-        """Elements of scratch that one task needs."""
-        return self.buffer("left") + self.buffer("right")
+def tile_names(lines: Lines, tiled: Tiled) -> None:
+    """Intrinsics of the tile's shape, and the functions that pack its operands, under plain names."""
+    vectors = tiled.width // tiled.lanes
+    names = ", ".join(f"{operation}{tiled.label}" for operation in TileOperations._fields)
+    lines.add(f"{names} = tile_operations({tiled.rows}, {vectors}, {tiled.lanes})")
+    if tiled.stage.has_epilogue:
+        lines.add(f"lanes{tiled.label} = vector_operations({tiled.lanes})")
+        lines.add(*(f"{name}{tiled.label} = lanes{tiled.label}.{operation}" for name, operation in LANES.items()))
+    if tiled.contraction.gathered:
+        window_names(lines, tiled)
+        return
+    lines.add(f"pack_left{tiled.label} = panel_packing({tiled.rows}, {tiled.lanes})")
+    lines.add(f"pack_right{tiled.label} = panel_packing({tiled.width}, {tiled.lanes})")
 
 
 def unit_strides(tiled: Tiled) -> dict[str, int]:
-    """Tensors whose dimension of that number must have stride 1: what vectors read without packing, and the result."""
+    """Tensors whose dimension of that number must have stride 1: what vectors read as it is, and the result."""
     stage = tiled.stage
     required = {stage.name: len(stage.axes) - 1}
-    if tiled.contraction.right and not tiled.packed("right"):
+    for operand in tiled.gathered:
+        if operand.window.runs:
+            required[operand.factor.tensor] = len(operand.factor.indices) - 1
+    for read in tiled.names.reads:
+        if stage.has_epilogue and read.plain and read.axes[-1:] == (tiled.column,) and read not in stage.factors:
+            required[read.tensor] = len(read.axes) - 1
+    if tiled.contraction.right and not tiled.packed("right") and not tiled.contraction.gathered:
         (read,) = tiled.contraction.right
         required[read.tensor] = read.axes.index(tiled.column)
     return required
@@ -133,14 +64,23 @@ def write_tiled(lines: Lines, tiled: Tiled) -> None:
     names = tiled.names
     lines.add("# Extents, strides in elements, first elements.")
     names.declare(lines)
+    if tiled.contraction.gathered:
+        periods(lines, tiled)
     _fuse(lines, tiled)
     _buffers(lines, tiled)
     _slices(lines, tiled)
+    outer = {axis.name: axis for axis in tiled.contraction.outer}
     with ExitStack() as nest:
-        _outer_loops(lines, nest, tiled)
+        known: list[Axis] = []
+        _starts(lines, tiled, known)
         for loop in tiled.nest.loops:
+            if loop.name in outer:
+                known.append(outer[loop.name])
+                _outer_loop(lines, nest, tiled, known[-1])
+                _starts(lines, tiled, known)
             if loop.name.endswith("_block"):
                 _block_loop(lines, nest, loop, tiled)
+                tabulate(lines, tiled, loop.axis)
                 for pack in tiled.nest.packs:
                     if pack.within == loop.name:
                         _pack(lines, tiled, "left" if pack.tensor == "left" else "right")
@@ -148,7 +88,8 @@ def write_tiled(lines: Lines, tiled: Tiled) -> None:
                 _tile_loop(lines, nest, loop, tiled)
         _micro_kernel(lines, tiled)
     names.keep(lines)
-    lines.add("keep(scratch)")
+    if tiled.scratch:
+        lines.add("keep(scratch)")
 
 
 def _fuse(lines: Lines, tiled: Tiled) -> None:
@@ -157,11 +98,13 @@ def _fuse(lines: Lines, tiled: Tiled) -> None:
     for outer, inner, between in fused_groups(tiled.stage, tiled.contraction):
         dense = [
             f"{names.stride(read, outer)} == {scaled(f'{inner.name}_size', names.stride(read, inner))}"
-            for read in names.reads
+            for read in walked(tiled.stage, tiled.contraction)
             if outer in read.axes
         ]
         alone = [f"{axis.name}_size == 1" for axis in between]
-        with lines.block(f"if {' and '.join([*alone, *dense])}:  # {outer} and {inner} as one axis"):
+        with ExitStack() as condition:
+            if tests := [*alone, *dense]:
+                condition.enter_context(lines.block(f"if {' and '.join(tests)}:  # {outer} and {inner} as one axis"))
             lines.add(f"{inner.name}_size, {outer.name}_size = {outer.name}_size * {inner.name}_size, 1")
 
 
@@ -172,6 +115,7 @@ def _buffers(lines: Lines, tiled: Tiled) -> None:
         lines.add(f"right_panels = {base}")
     if tiled.buffer("left"):
         lines.add(f"left_panels = shift({base}, {tiled.buffer('right')})")
+    window_buffers(lines, tiled, base, tiled.panels)
     sides: tuple[Side, Side] = ("left", "right")
     for side in sides:
         if not tiled.factors(side):
@@ -200,17 +144,21 @@ def _is(axis: Axis | None, loop: Loop) -> bool:
     return axis is not None and axis.name == loop.axis
 
 
-def _outer_loops(lines: Lines, nest: ExitStack, tiled: Tiled) -> None:
-    """Plain loops over the axes that are not blocked, and the start of every array at their indices."""
-    shared = {loop.axis for loop in tiled.parallel_loops}
-    index = {}
-    for axis in tiled.contraction.outer:
-        index[axis] = f"{axis.name}_index"
-        bounds = f"{axis.name}_first, {axis.name}_last" if axis.name in shared else f"{axis.name}_size"
-        nest.enter_context(lines.block(f"for {index[axis]} in range({bounds}):"))
+def _outer_loop(lines: Lines, nest: ExitStack, tiled: Tiled, axis: Axis) -> None:
+    """A plain loop over an axis that is not blocked."""
+    shared = axis.name in {loop.axis for loop in tiled.parallel_loops}
+    bounds = f"{axis.name}_first, {axis.name}_last" if shared else f"{axis.name}_size"
+    nest.enter_context(lines.block(f"for {axis.name}_index in range({bounds}):"))
+
+
+def _starts(lines: Lines, tiled: Tiled, known: Sequence[Axis]) -> None:
+    """The start of each array at the indices of the loops so far, where the last of them is the last to move it."""
     for read in tiled.names.reads:
-        variable, at = tiled.names.variable(read), tiled.names.offset(read, index)
-        lines.add(f"{variable}_at = " + (f"shift({variable}_start, {at})" if at != "0" else f"{variable}_start"))
+        moving = [axis for axis in tiled.contraction.outer if axis in read.axes]
+        if set(moving) <= set(known) and (known[-1] in moving if known else not moving):
+            variable = tiled.names.variable(read)
+            at = tiled.names.offset(read, {axis: f"{axis.name}_index" for axis in moving})
+            lines.add(f"{variable}_at = " + (f"shift({variable}_start, {at})" if at != "0" else f"{variable}_start"))
 
 
 def _block_loop(lines: Lines, nest: ExitStack, loop: Loop, tiled: Tiled) -> None:
@@ -228,6 +176,9 @@ def _tile_loop(lines: Lines, nest: ExitStack, loop: Loop, tiled: Tiled) -> None:
 
 def _pack(lines: Lines, tiled: Tiled, side: Side) -> None:
     """Copy a block of an operand into panels."""
+    if tiled.contraction.gathered:
+        pack_window(lines, tiled, side)
+        return
     names, factors, panel = tiled.names, tiled.factors(side), tiled.panel(side)
     axis, depth = tiled.axis(side), tiled.depth
     length = f"{axis.name}_length" if axis else "1"
@@ -383,17 +334,45 @@ def _times(count: int, step: str) -> str:
 
 
 def _epilogue(lines: Lines, tiled: Tiled, at: dict[Axis, str], out_step: str) -> None:
-    """What is done to the sum, while the tile is still in L1."""
+    """What is done to the sum, vector by vector, while the tile is still in L1."""
     names, stage = tiled.names, tiled.stage
     inside = {tiled.column: f"{at[tiled.column]} + j"}
     if tiled.row:
         inside[tiled.row] = f"{at[tiled.row]} + i"
     here = f"i * {out_step} + j" if out_step != "0" else "j"
+    values = _values(stage.epilogue)
 
     def element(read: Read) -> str:
+        if read in names_of:
+            return names_of[read]
         if read == stage.total:
-            return f"get(target, {here})"
-        return f"get({names.variable(read)}_at, {names.offset(read, inside)})"
+            return f"read_lanes{tiled.label}(target, {here}, columns - j)"
+        start, offset = f"{names.variable(read)}_at", names.offset(read, inside)
+        if tiled.column not in read.axes:
+            return f"get({start}, {offset})"
+        if read.axes[-1] == tiled.column:
+            return f"read_lanes{tiled.label}({start}, {offset}, columns - j)"
+        return f"gather_lanes{tiled.label}({start}, {offset}, {names.stride(read, tiled.column)}, columns - j)"
 
-    with lines.block("for i in range(rows):"), lines.block("for j in range(columns):"):
-        lines.add(f"put(target, {here}, {scalar(stage.epilogue, element)})")
+    names_of: dict[Expr, str] = {}
+    with lines.block("for i in range(rows):"), lines.block(f"for j in range(0, columns, {tiled.lanes}):"):
+        for number, (stand_in, value) in enumerate(values, start=1):
+            text = unwrapped(scalar(value, element, wide=True))
+            names_of[stand_in] = f"value_{number}"
+            lines.add(f"value_{number} = {text}")
+        with lines.block(f"if columns - j >= {tiled.lanes}:"):
+            lines.add(f"write_lanes{tiled.label}(target, {here}, value_{len(values)})")
+        with lines.block("else:"):
+            lines.add(f"write_first{tiled.label}(target, {here}, value_{len(values)}, columns - j)")
+
+
+def _values(epilogue: Expr) -> list[tuple[Read, Expr]]:
+    """What is used several times in an epilogue, and last all of it, each over what stands for those before it."""
+    found: list[tuple[Read, Expr]] = []
+    known: dict[Expr, Expr] = {}
+    repeated = [node for node in shared([epilogue]) if node != epilogue]
+    for number, node in enumerate([*repeated, epilogue], start=1):
+        stand_in = Read(f"value_{number}", node.axes)
+        found.append((stand_in, substitute(node, known)))
+        known[node] = stand_in
+    return found

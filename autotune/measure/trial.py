@@ -162,7 +162,9 @@ def load_subject(path: Path, workload: "Workload") -> Subject:
     room = compiled.scratch + 2 * guard_elements(workload.dtype)
     scratch = guarded_scratch(allocate_scratch(room, workload.dtype))
     outputs = [output.array for output in problem.outputs.values()]
-    call = partial(compiled.call, *problem.case.arguments.values(), *outputs, scratch.array)
+    call = partial(
+        compiled.call, *problem.case.arguments.values(), *outputs, *([scratch.array] if compiled.scratch else [])
+    )
     return Subject(problem, scratch, call)
 
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from autotune.database import Record, find_winners
 from autotune.errors import DatabaseError, ShapeError
 from autotune.lang import Kernel
-from autotune.lang.sizes import extents_in
 from autotune.machine import Machine
 from autotune.schedule import Config, Workload
+from autotune.schedule.structure import structural_extents
 from autotune.templates import template_for
 
 logger = logging.getLogger("autotune")
@@ -19,7 +19,6 @@ logger = logging.getLogger("autotune")
 # Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled
 # for an untuned kernel, and a new shape costs a lookup.
 SIZES = (1, 8, 32, 128, 1024)
-LARGEST_WINDOW = 8
 
 
 class Origin(StrEnum):
@@ -61,6 +60,8 @@ def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) ->
     extents = dict(workload.extents)
     for record in sorted(winners, key=lambda record: distance(record.extents, extents)):
         tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
+        if structural_extents(tuned) != structural_extents(workload):
+            continue
         if template_for(tuned).space(tuned, machine).contains(record.config):
             return Choice(record.config, Origin.TUNED if record.extents == extents else Origin.NEAREST, tuned)
         logger.warning("the config tuned for %s is no longer valid; tune it again", tuned.describe())
@@ -72,14 +73,11 @@ def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) ->
 def _similar(workload: Workload) -> Workload:
     """The workload at extents of about this size; at its own ones where those do not fit together.
 
-    Extents that follow from others are made to follow, and small ones that others follow from stay: a window of three
-    is another kernel than one of eight.
+    Extents that follow from others are made to follow, and structural ones stay: a window of three is another kernel
+    than one of eight.
     """
-    kernel = workload.kernel
-    sources = {name for size in kernel.sizes.values() for name in extents_in(size)}
-    given = {
-        name: size if name in sources and size <= LARGEST_WINDOW else rounded(size) for name, size in workload.extents
-    }
+    kernel, structure = workload.kernel, structural_extents(workload)
+    given = {name: structure.get(name, rounded(size)) for name, size in workload.extents}
     try:
         known = given | kernel.complete({name: size for name, size in given.items() if name not in kernel.sizes})
         extents = {name: known[name] for name in given}

@@ -12,7 +12,7 @@ from autotune.lang import Kernel
 from autotune.machine import detect
 from autotune.runtime.arguments import DTYPES, INTEGER, converted, dtype_of
 from autotune.runtime.choice import Choice, Origin, choose, read_winners
-from autotune.runtime.fast_path import key_of, write_call
+from autotune.runtime.fast_path import Entry, entry_of, key_of, no_entry, write_call
 from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan, is_empty, workload_of
 from autotune.schedule import Workload
 
@@ -23,8 +23,6 @@ logger = logging.getLogger("autotune")
 
 MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all are forgotten, and found again
 
-Entry = tuple[Plan, Callable[..., int], Any, list[Array]]
-
 
 class Dispatch:
     """Calls of one kernel in one direction. Threads may call at the same time."""
@@ -32,6 +30,7 @@ class Dispatch:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._plans: dict[str, dict[Any, Entry]] = {dtype: {} for dtype in DTYPES}
+        self._latest = [no_entry(kernel)]
         self._winners: dict[tuple[str, int], tuple[Record, ...]] = {}
         self._said: set[tuple[str, int]] = set()
 
@@ -39,7 +38,7 @@ class Dispatch:
         """The `__call__` of a kernel: a function of `self`, a TunedKernel, the kernel's inputs, `out` and options."""
         scope: dict[str, Any] = {f"call_{dtype}_plans": plans for dtype, plans in self._plans.items()}
         scope |= {f"call_{name}": dtype for name, dtype in DTYPES.items()}
-        scope |= {"call_no_plans": {}, "call_int64": INTEGER, "call_empty": np.empty}
+        scope |= {"call_no_plans": {}, "call_int64": INTEGER, "call_empty": np.empty, "call_latest": self._latest}
         return write_call(self.kernel, scope | {"call_other": self._other, "call_into": self._into})
 
     def refresh(self) -> None:
@@ -47,6 +46,7 @@ class Dispatch:
         self._winners.clear()
         for plans in self._plans.values():
             plans.clear()
+        self._latest[0] = no_entry(self.kernel)  # last: a call that runs meanwhile may have put it back
 
     def results(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """All outputs by name, for inputs by name; names that are no inputs are ignored."""
@@ -134,9 +134,9 @@ class Dispatch:
             plan = self._make(inputs, dtype)
             if len(plans) >= MAX_PLANS:
                 plans.clear()
-            shapes = tuple(result.shape for result in plan.results)
-            entry = plans[key] = (plan, plan.call, shapes[0] if len(shapes) == 1 else shapes, plan.pool)
-        return entry[0]  # not looked up again: another thread may have cleared the plans
+            entry = plans[key] = entry_of(plan, DTYPES[dtype], inputs)
+        found: Plan = entry[0]
+        return found  # not looked up again: another thread may have cleared the plans
 
     def _make(self, inputs: tuple[Any, ...], dtype: str) -> Plan:
         workload = workload_of(self.kernel, inputs, dtype, settings.thread_count())

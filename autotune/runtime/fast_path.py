@@ -1,6 +1,7 @@
 """The text of a kernel's `__call__`: the common case written out for the kernel's own parameters.
 
-Dtypes are compared by identity and shapes looked up. A loop over the arguments, hashing dtypes or making tuples of
+Dtypes are compared by identity, and shapes with those of the call before: where they are the same, as they mostly are,
+that saves looking them up, 0.05 µs of a product (Zen 4). A loop over the arguments, hashing dtypes or making tuples of
 strides would each cost more than entering the machine code, which looks at the strides itself. Names that begin with
 call_ are the call's own; no input of a kernel may have one.
 """
@@ -10,28 +11,36 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from autotune.lang import Kernel, ScalarSpec, TensorSpec
+from autotune.runtime.plan import Plan
+
+Entry = tuple[Any, ...]
 
 _TEXT = """
 def call(call_self, {parameters}*, out=None{options}):{specialize}
     if out is not None:
         return call_into(out, {arguments})
     try:
-        {dtype}
-        {entry} = ({conditions}call_plans or call_no_plans)[{shapes}]
+        {entry} = call_latest[0]
+        if not ({same}):
+            {dtype}
+            call_latest[0] = {entry} = ({conditions}call_plans or call_no_plans)[{shapes}]
     except (KeyError, AttributeError):
         return call_other({arguments})
     {allocate}
     try:
-        call_scratch = call_pool.pop()
-    except IndexError:
-        call_scratch = call_plan.allocate()
-    try:
-        call_refused = call_compute({operands}{results}, call_scratch)
+        if call_pool is None:
+            call_refused = call_compute({operands}{results})
+        else:
+            try:
+                call_scratch = call_pool.pop()
+            except IndexError:
+                call_scratch = call_plan.allocate()
+            call_refused = call_compute({operands}{results}, *call_scratch)
+            call_pool.append(call_scratch)
     except (TypeError, AttributeError):  # an argument has dtype and shape, but is no array
         return call_other({arguments})
     if call_refused:
         call_plan.run({arguments}, ({results},))
-    call_pool.append(call_scratch)
     return {results}
 """
 
@@ -46,19 +55,20 @@ _SPECIALIZE = """
 
 # The dtype of the call, and the plans for it.
 _FLOATING = """call_dtype = {first}.dtype
-        call_plans = (
-            call_float32_plans if call_dtype is call_float32
-            else call_float64_plans if call_dtype is call_float64 else call_no_plans
-        )"""
+            call_plans = (
+                call_float32_plans if call_dtype is call_float32
+                else call_float64_plans if call_dtype is call_float64 else call_no_plans
+            )"""
 _NOT_FLOATING = "call_dtype, call_plans = call_float64, call_float64_plans"
 
 
 def write_call(kernel: Kernel, scope: dict[str, Any]) -> Callable[..., Any]:
     """A function of `self` (any object), the inputs of `kernel`, `out`, and its options where it has some.
 
-    `scope` has call_float32_plans and call_float64_plans, which map shapes to (plan, function, shapes of the results,
-    pool of scratch), an empty dict call_no_plans, the dtypes call_float32, call_float64 and call_int64, call_empty to
-    allocate arrays, and call_other and call_into for calls that no plan is found for or that are given `out`.
+    `scope` has call_float32_plans and call_float64_plans, which map shapes to an entry as `entry_of` makes it, a list
+    call_latest of the entry of the latest call, at first `no_entry`, an empty dict call_no_plans, the dtypes
+    call_float32, call_float64 and call_int64, call_empty to allocate arrays, and call_other and call_into for calls
+    that no plan is found for or that are given `out`.
     """
     names = [spec.name for spec in kernel.inputs]
     tensors = [spec for spec in kernel.inputs if isinstance(spec, TensorSpec)]
@@ -69,7 +79,7 @@ def write_call(kernel: Kernel, scope: dict[str, Any]) -> Callable[..., Any]:
         options=", **call_options" if kernel.options else "",
         specialize=_SPECIALIZE.format(operands=_listed(names)) if kernel.options else "",
         **_lookup(tensors),
-        **_results(kernel),
+        **_results(kernel, tensors),
     )
     exec(compile(text, f"<call of {kernel.name}>", "exec"), scope)
     call: Callable[..., Any] = scope["call"]
@@ -85,6 +95,21 @@ def key_of(kernel: Kernel, inputs: Sequence[Any]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
+def entry_of(plan: Plan, dtype: Any, inputs: Sequence[Any]) -> Entry:
+    """What serves calls with the dtype and shapes of these: all that the text of a call needs, in its order."""
+    shapes = tuple(result.shape for result in plan.results)
+    pairs = zip(plan.workload.kernel.inputs, inputs, strict=True)
+    given = (value.shape for spec, value in pairs if not isinstance(spec, ScalarSpec))
+    return (plan, plan.call, shapes[0] if len(shapes) == 1 else shapes, plan.pool, dtype, *given)
+
+
+def no_entry(kernel: Kernel) -> Entry:
+    """An entry that no call has the dtype and shapes of."""
+    results = (None,) * len(kernel.outputs) if len(kernel.outputs) > 1 else None
+    tensors = sum(isinstance(spec, TensorSpec) for spec in kernel.inputs)
+    return (None, None, results, None, None, *(None,) * tensors)
+
+
 def _signature(kernel: Kernel) -> Signature:
     names = ["call_self", *(spec.name for spec in kernel.inputs)]
     inputs = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
@@ -96,24 +121,29 @@ def _lookup(tensors: Sequence[TensorSpec]) -> dict[str, str]:
     floating = [spec.name for spec in tensors if not spec.integer]
     conditions = [f"{name}.dtype is call_dtype and " for name in floating[1:]]
     conditions += [f"{spec.name}.dtype is call_int64 and " for spec in tensors if spec.integer]
+    same = [f"{name}.dtype is call_dtype" for name in floating]
+    same += [f"{spec.name}.dtype is call_int64" for spec in tensors if spec.integer]
+    same += [f"{spec.name}.shape == call_shape_of_{spec.name}" for spec in tensors]
     return {
+        "same": " and ".join(same),
         "dtype": _FLOATING.format(first=floating[0]) if floating else _NOT_FLOATING,
         "conditions": "".join(conditions),
         "shapes": ", ".join(f"{spec.name}.shape" for spec in tensors),
     }
 
 
-def _results(kernel: Kernel) -> dict[str, str]:
+def _results(kernel: Kernel, tensors: Sequence[TensorSpec]) -> dict[str, str]:
     dtypes = ["call_int64" if output.integer else "call_dtype" for output in kernel.outputs]
     several = len(dtypes) > 1
     results = [f"call_result_{number}" for number in range(len(dtypes))] if several else ["call_result"]
     shapes = [f"call_shape_{number}" for number in range(len(dtypes))] if several else ["call_shape"]
     found = f"({', '.join(shapes)})" if several else shapes[0]
+    given = [f"call_shape_of_{spec.name}" for spec in tensors]
     made = [
         f"{result} = call_empty({shape}, {dtype})" for result, shape, dtype in zip(results, shapes, dtypes, strict=True)
     ]
     return {
-        "entry": f"call_plan, call_compute, {found}, call_pool",
+        "entry": ", ".join(("call_plan, call_compute", found, "call_pool, call_dtype", *given)),
         "allocate": "\n    ".join(made),
         "results": ", ".join(results),
     }

@@ -48,25 +48,26 @@ class Result:
 class Plan:
     """How calls with inputs of the same shapes and dtype are served.
 
-    `call(*inputs, *outputs, scratch)` computes and returns 0, or the number of an argument whose strides it cannot
+    `call(*inputs, *outputs, *scratch)` computes and returns 0, or the number of an argument whose strides it cannot
     take, or -n where an index is out of range; then text n of `checks` says which.
     `pool` holds scratch that no call is using: a list's pop and append are atomic, so threads share it without a lock.
+    It is None where `call` takes no scratch.
     """
 
     workload: Workload
     call: Callable[..., int]
     results: tuple[Result, ...]
     scratch: int
-    pool: list[Array]
+    pool: list[tuple[Array, ...]] | None
     choice: Choice | None
     path: Path | None
     checks: tuple[str, ...] = ()
 
-    def allocate(self) -> Array:
-        """Scratch for one call."""
-        from autotune.codegen import allocate_scratch
+    def allocate(self) -> tuple[Array, ...]:
+        """Scratch for one call: the arguments of `call` after the outputs, none where it takes none."""
+        from autotune.codegen import scratch_arguments
 
-        return allocate_scratch(self.scratch, self.workload.dtype)
+        return scratch_arguments(self.scratch, self.workload.dtype)
 
     def empty(self) -> tuple[Array, ...]:
         """New arrays for the results."""
@@ -77,19 +78,24 @@ class Plan:
 
         Raises IndexRangeError where an index that is computed from the inputs leads outside what it indexes.
         """
-        try:
-            scratch = self.pool.pop()
-        except IndexError:
-            scratch = self.allocate()
+        scratch = self._taken()
         arguments = [*inputs, *outputs]
-        while refused := self.call(*arguments, scratch):
+        while refused := self.call(*arguments, *scratch):
             if refused < 0:
                 raise self._out_of_range(-refused)
             arguments[refused - 1] = arguments[refused - 1].copy(order="C")
-        self.pool.append(scratch)
+        if self.pool is not None:
+            self.pool.append(scratch)
         for out, written in zip(outputs, arguments[len(inputs) :], strict=True):
             if written is not out:
                 out[...] = written
+
+    def _taken(self) -> tuple[Array, ...]:
+        """Scratch from the pool, or new where all of it is in use."""
+        try:
+            return self.pool.pop() if self.pool is not None else ()
+        except IndexError:
+            return self.allocate()
 
     def _out_of_range(self, number: int) -> IndexRangeError:
         check = self.checks[number - 1] if number <= len(self.checks) else "an index"
@@ -106,14 +112,13 @@ def empty_plan(workload: Workload) -> Plan:
     kernel = workload.kernel
     names = [spec.name for spec in kernel.inputs]
 
-    def call(*arguments: Any) -> int:
-        *given, _ = arguments
+    def call(*given: Any) -> int:
         results = evaluate(kernel, dict(zip(names, given, strict=False)))
         for output, array in zip(kernel.outputs, given[len(names) :], strict=True):
             array[...] = results[output.name]
         return 0
 
-    return Plan(workload, splitting(call, splits(workload)), results_of(workload), 0, [], None, None)
+    return Plan(workload, splitting(call, splits(workload)), results_of(workload), 0, None, None, None)
 
 
 def compiled_plan(workload: Workload, choice: Choice, machine: Machine) -> Plan:
@@ -121,7 +126,8 @@ def compiled_plan(workload: Workload, choice: Choice, machine: Machine) -> Plan:
     compiled = _compiled(choice, machine)
     call = splitting(compiled.call, splits(workload))
     checks = tuple(getattr(compiled.module, "CHECKS", ()))
-    return Plan(workload, call, results_of(workload), compiled.scratch, [], choice, compiled.path, checks)
+    pool: list[tuple[Array, ...]] | None = [] if compiled.scratch else None
+    return Plan(workload, call, results_of(workload), compiled.scratch, pool, choice, compiled.path, checks)
 
 
 def results_of(workload: Workload) -> tuple[Result, ...]:

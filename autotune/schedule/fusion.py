@@ -7,6 +7,7 @@ from dataclasses import replace
 from autotune.lang import Apply, Axis, Constant, Expr, Extent, Parameter, Read
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import substitute
+from autotune.schedule.scan_fusion import along_scans
 from autotune.schedule.stages import AnyStage, PointStage, Stage, moved_tensors, tensors_read, total_of
 
 
@@ -15,9 +16,10 @@ def fused(stages: Sequence[AnyStage], outputs: Collection[str]) -> tuple[AnyStag
 
     What is then read only where it is computed is no array any more.
     """
-    done = _joined(_epilogues(stages, outputs))
+    done = _joined(_epilogues(along_scans(stages, outputs), outputs))
     needed = {*outputs, *(read.tensor for stage in done for read in tensors_read(stage))}
-    return tuple(_without_own(stage, needed) if isinstance(stage, PointStage) else stage for stage in done)
+    kept = [_without_own(stage, needed) if isinstance(stage, PointStage) else stage for stage in done]
+    return tuple(stage for stage in kept if stage.results)  # of a carried value that is not asked for, none
 
 
 def printable(epilogue: Expr, axes: tuple[Axis, ...]) -> bool:

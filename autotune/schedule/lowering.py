@@ -5,6 +5,7 @@ from functools import lru_cache
 from math import prod
 
 from autotune.lang import (
+    Apply,
     Axis,
     Constant,
     Expr,
@@ -24,10 +25,12 @@ from autotune.lang.traverse import erase, substitute
 from autotune.schedule.fusion import fused, printable
 from autotune.schedule.loop_order import inner_axes
 from autotune.schedule.normal_form import merged, moved_inside, normal_form
-from autotune.schedule.placement import Placement, Root, below, is_tensor, place, scatter_loops, tensor_factors
-from autotune.schedule.products import contracted_pairs, product_parts, scaled
+from autotune.schedule.placement import Placement, Root, below, place, scatter_loops, tensor_factors
+from autotune.schedule.products import contracted_pairs, contractions, is_operand, product_parts, scaled
 from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States, total_of
 from autotune.schedule.workload import Workload
+
+SHORT = 8  # elements of an axis that vectors had better not run along
 
 
 @lru_cache(maxsize=64)
@@ -103,8 +106,12 @@ class _Program:
         return Result(f"stage_{number}", node.axes if axes is None else axes, integer)
 
     def _ordered(self, node: Expr) -> tuple[Axis, ...]:
-        """The axes of an intermediate in the order in which the outputs have them, others last."""
-        return tuple(sorted(node.axes, key=lambda axis: self.order.get(axis, len(self.order))))
+        """The axes of an intermediate in the order in which the outputs have them, others last, short ones first."""
+
+        def place(axis: Axis) -> tuple[int, bool]:
+            return self.order.get(axis, len(self.order)), self.extents[axis.extent] > SHORT
+
+        return tuple(sorted(node.axes, key=place))
 
     def _rebuilt(self, node: Expr) -> Expr:
         """`node` over lowered operands; a stored tensor that is reindexed is read there."""
@@ -166,8 +173,12 @@ class _Program:
         assert isinstance(found, Reduce)
         total = total_of(result.name, result.axes, core.reduction)
         epilogue, reduced = substitute(lowered, {found: total}), merged(found)
-        if core.reduction == "sum" and self._contraction(result, reduced, epilogue, total):
-            return
+        if core.reduction == "sum":
+            *others, reduced = contractions(reduced)
+            if others:
+                epilogue = substitute(epilogue, {total: Apply("add", (total, self._accumulated(others, result)))})
+            if self._contraction(result, reduced, epilogue, total):
+                return
         inner: tuple[Axis, ...] = ()
         if core.reduction == "sum" and not result.integer:
             inner = inner_axes(result.axes, reduced.over, reduced.body, self.extents)
@@ -183,6 +194,17 @@ class _Program:
         result = self._result(core, self._ordered(core), integer=is_integer(core))
         self._compute(result, core, self.lowered[core], core)
         return result.read
+
+    def _accumulated(self, parts: Sequence[Reduce], result: Result) -> Read:
+        """The total of several contractions over the axes of `result`, each of which adds to the one before it."""
+        held: Read | None = None
+        for part in parts:
+            own = self._result(part, result.axes)
+            epilogue = own.read if held is None else Apply("add", (own.read, held))
+            self._contraction(own, part, epilogue, own.read)
+            held = own.read
+        assert held is not None
+        return held
 
     def _contraction(self, result: Result, core: Reduce, epilogue: Expr, total: Read) -> bool:
         """Make a sum of products a contraction of tensors, if its factors are or are worth becoming some."""
@@ -231,7 +253,7 @@ class _Program:
 
     def _tensor(self, part: Expr) -> Read:
         """A factor as a tensor of floating-point numbers, stored if it is none."""
-        if isinstance(part, Read) and is_tensor(part):
+        if isinstance(part, Read) and is_operand(part):
             return part
         if part not in self.tensors:
             result = self._result(part)

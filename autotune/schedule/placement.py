@@ -16,7 +16,7 @@ from autotune.lang.expressions import axes_of, computed
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import carrying
 from autotune.schedule.costs import ACCESS, weights
-from autotune.schedule.products import Size, product_parts
+from autotune.schedule.products import Size, is_operand, product_parts
 
 UNROUNDED = frozenset({"neg", "maximum", "minimum", "abs", "relu", "where", "stop_gradient"})
 """Functions that round nothing: whatever code computes them, the values are the same."""
@@ -163,6 +163,10 @@ class _Placing:
         # Whether a value is the largest is asked of the very numbers that the largest was found among.
         self.compared = {node.body for node in nodes if isinstance(node, Reduce) and node.reduction in ("max", "min")}
         self.claimed = {root.node: root for root in roots if root.node is not None}
+        self.users: dict[Expr, list[Expr]] = {node: [] for node in nodes}
+        for node in nodes:
+            for child in below(node):
+                self.users[child].append(node)
         self.sites: dict[Expr, dict[Hashable, Site]] = {node: {} for node in nodes}
         self.factors: set[Expr] = set()
         self.result = Placement(limit)
@@ -238,6 +242,12 @@ class _Placing:
         elif len(sites) == 1 and isinstance(sites[0].root, Apply | str) and sites[0].fills(node):
             self.result.cores.setdefault(sites[0].root, []).append(node)
             self._reduced(node, node.axes)
+        elif moved := self._gathered(node):
+            if all(isinstance(index, Axis) or index.divisor == 1 for index in moved):
+                for site in sites:
+                    self._evaluate(node.body, site.within(node, self.extents))
+            else:
+                self._store(node, node.axes)
         elif self.size(node.axes) <= self.result.limit:
             self._store(node, node.axes)
         else:
@@ -245,6 +255,23 @@ class _Placing:
                 self.wanted = max(self.wanted, self.size(node.axes))
             for site in sites:
                 self._evaluate(node.body, site.within(node, self.extents))
+
+    def _gathered(self, node: Reduce) -> tuple[Axis | Affine, ...]:
+        """The indices at which a product of matrices is read once and summed, as in the gradient of a convolution.
+
+        Where they are sums, it is one contraction of windows with that sum. Quotients would leave most of the terms of
+        such a one out, so the product is stored, and then summed in residue classes; none for any other node.
+        """
+        match self.users[node]:
+            case [Reindex(_, _, indices, pad) as moved] if not pad and not any(isinstance(i, Expr) for i in indices):
+                sums = [user for user in self.users[moved] if isinstance(user, Reduce) and user.reduction == "sum"]
+                whole = len(sums) == len(self.users[moved]) == 1 and set(moved.axes) == {*sums[0].axes, *sums[0].over}
+                factors = product_parts(node.body) if node.reduction == "sum" else ()
+                if whole and len(factors) == 2 and all(map(is_operand, factors)):
+                    return tuple(index for index in indices if not isinstance(index, Expr))
+                return ()
+            case _:
+                return ()
 
     def _store(self, node: Reduce, axes: tuple[Axis, ...]) -> None:
         self.result.stored.add(node)
@@ -262,7 +289,7 @@ class _Placing:
             return False
         size, sites = self.size(node.axes), self.sites[node].values()
         if node in self.factors:
-            return True
+            return not is_operand(node)
         if node in self.compared and len(sites) > 1 and not _exact(node):
             self.wanted = max(self.wanted, size)
             return True
@@ -295,10 +322,14 @@ def is_tensor(expr: Expr) -> bool:
 
 
 def tensor_factors(node: Reduce, nest: int, limit: int, size: Size) -> tuple[Expr, ...]:
-    """The factors that depend on axes, where `node` is a sum of products of what are tensors or worth becoming some."""
+    """The factors that depend on axes, where `node` is a sum of products of what are tensors or worth becoming some.
+
+    Two factors may be windows onto tensors.
+    """
     parts = product_parts(node.body) if node.reduction == "sum" else ()
     factors = tuple(part for part in parts if part.axes or isinstance(part, Read))
-    if not all(reused(factor, nest, limit, size(factor.axes)) for factor in factors):
+    pair = len(factors) == 2
+    if not all((pair and is_operand(factor)) or reused(factor, nest, limit, size(factor.axes)) for factor in factors):
         return ()
     return factors if len(factors) > 1 or all(map(is_tensor, factors)) else ()
 

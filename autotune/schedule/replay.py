@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from autotune.lang import Affine, Axis, Constant, Expr, Position, Read, greater, where
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import substitute
-from autotune.schedule.stages import AnyStage, ReplayStage, Result, ScanStage, States, tensors_read
+from autotune.schedule.stages import AnyStage, PointStage, ReplayStage, Result, ScanStage, States, tensors_read
 
 ALL, RECOMPUTE = "all", "recompute"
 POLICIES = (ALL, "every_16", RECOMPUTE)
@@ -32,7 +32,7 @@ def pairs(stages: Sequence[AnyStage], outputs: Sequence[str]) -> tuple[Pair, ...
     """The scans whose states nothing reads but one scan that runs back along the same lanes, step by step."""
     found: dict[int, Pair] = {}
     for place, stage in enumerate(stages):
-        if not isinstance(stage, ScanStage):
+        if not isinstance(stage, ScanStage) or place in found:  # one that runs back itself is not run again
             continue
         states = tuple(state for state in stage.states if not state.final)
         names = {state.result.name for state in states}
@@ -53,20 +53,59 @@ def replayed(stages: Sequence[AnyStage], outputs: Sequence[str], policy: str) ->
     """The stages under a policy, one of `POLICIES`."""
     if policy == ALL:
         return tuple(stages)
-    chosen = list(stages)
+    found = list(stages)
     every = 0 if policy == RECOMPUTE else int(policy.removeprefix("every_"))
-    for pair in pairs(stages, outputs):
+    for pair in reversed(pairs(stages, outputs)):
         forward, backward = stages[pair.forward], stages[pair.backward]
         assert isinstance(forward, ScanStage)
         assert isinstance(backward, ScanStage)
-        finals = tuple(state for state in forward.states if state.final)
-        # What a scan ends with may be needed between the two, so that stays where it is.
-        chosen[pair.forward] = replace(forward, states=finals)
-        if every and not forward.reverse:
-            chosen[pair.backward] = _by_segments(forward, backward, pair.states, every)
+        between, finals = found[pair.forward + 1 : pair.backward], tuple(s for s in forward.states if s.final)
+        waiting = _after_lanes(finals, between)
+        own = _with_inlined(backward, waiting)
+        if waiting and own is None:  # what the first ends with is needed in between
+            first, last, before, after = [replace(forward, states=finals)], backward, between, []
+            forward = replace(forward, states=pair.states)
         else:
-            chosen[pair.backward] = _by_lanes(forward, backward, pair.states)
-    return tuple(stage for stage in chosen if not (isinstance(stage, ScanStage) and not stage.states))
+            needed = {
+                *outputs,
+                *(read.tensor for stage in (*waiting, *found[pair.backward + 1 :]) for read in tensors_read(stage)),
+            }
+            first, last = [], own or backward
+            after = [stage for stage in waiting if any(result.name in needed for result in stage.results)]
+            before = [stage for stage in between if stage not in waiting]
+        if every and not forward.reverse:
+            replay = _by_segments(forward, last, pair.states, every)
+        else:
+            replay = _by_lanes(forward, last, pair.states)
+        found[pair.forward : pair.backward + 1] = [*first, *before, replay, *after]
+    return tuple(found)
+
+
+def _after_lanes(finals: Sequence[States], between: Sequence[AnyStage]) -> list[AnyStage]:
+    """The stages that need what the scan ends with, directly or through each other."""
+    names = {state.result.name for state in finals}
+    waiting = []
+    for stage in between:
+        if not names.isdisjoint(read.tensor for read in tensors_read(stage)):
+            waiting.append(stage)
+            names |= {result.name for result in stage.results}
+    return waiting
+
+
+def _with_inlined(backward: ScanStage, waiting: Sequence[AnyStage]) -> ScanStage | None:
+    """The scan that runs back, computing for itself what it reads of these stages; None where it cannot."""
+    values: dict[Expr, Expr] = {}
+    for stage in waiting:
+        if isinstance(stage, PointStage) and set(stage.axes) == set(backward.lanes):
+            for result, expr in zip(stage.results, stage.exprs, strict=True):
+                values[result.read] = substitute(expr, values)
+    own = replace(
+        backward,
+        starts=tuple(substitute(start, values) for start in backward.starts),
+        steps=tuple(substitute(step, values) for step in backward.steps),
+    )
+    left = {result.name for stage in waiting for result in stage.results}
+    return own if left.isdisjoint(read.tensor for read in tensors_read(own)) else None
 
 
 def _runs_back(forward: ScanStage, backward: ScanStage, names: set[str]) -> bool:
@@ -96,7 +135,9 @@ def _by_lanes(forward: ScanStage, backward: ScanStage, states: Sequence[States])
         read: Read(read.tensor, (read.indices[_dimension(states, read, axis)],), read.pad)
         for read in _state_reads(backward, buffers)
     }
-    kept = tuple(replace(state, result=buffers[state.result.name]) for state in states)
+    kept = tuple(
+        state if state.final else replace(state, result=buffers[state.result.name]) for state in forward.states
+    )
     return ReplayStage(
         backward.lanes,
         replace(forward, lanes=(), states=kept),
@@ -125,7 +166,7 @@ def _by_segments(forward: ScanStage, backward: ScanStage, states: Sequence[State
     saved = tuple(Result(f"{states[0].result.name}_saved_{which}", (axis,)) for which in range(len(forward.carries)))
     return ReplayStage(
         backward.lanes,
-        replace(forward, lanes=(), states=()),
+        replace(forward, lanes=(), states=tuple(state for state in forward.states if state.final)),
         replace(backward, lanes=(), steps=_with(backward, reads)),
         every,
         step,

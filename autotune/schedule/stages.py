@@ -15,6 +15,7 @@ from autotune.lang.axes import indexed
 from autotune.lang.expressions import computed
 from autotune.lang.graph import subexpressions
 from autotune.lang.traverse import factors
+from autotune.schedule.products import is_operand
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,14 @@ class Stage:
 
     @cached_property
     def factors(self) -> tuple[Read, ...]:
-        """The tensors whose product is summed, where that is what the stage does: it is a contraction then."""
+        """The tensors whose product is summed, where that is what the stage does: it is a contraction then.
+
+        A product of two may be of windows onto tensors.
+        """
         parts = factors(self.body) if self.reduction == "sum" else ()
-        reads = tuple(part for part in parts if isinstance(part, Read) and part.plain and not part.integer)
-        return reads if len(reads) == len(parts) and not self.inner else ()
+        reads = tuple(part for part in parts if isinstance(part, Read) and is_operand(part))
+        plain = all(read.plain for read in reads)
+        return reads if len(reads) == len(parts) and (plain or len(reads) == 2) and not self.inner else ()
 
     @cached_property
     def reads(self) -> tuple[Read, ...]:
@@ -198,10 +203,10 @@ class ScanStage:
 class ReplayStage:
     """`for lanes: forward; backward`: a recurrence and one that runs back along it, its states in buffers of one lane.
 
-    Both scans have no lanes of their own. With `every` k other than 0, the way forward keeps in `saved`, one for each
-    carried value, only the values before every k-th step; on the way back the steps of each segment are run again, and
-    their values put into `before` and `after` each step, for those carried values that are read. In the steps of
-    `backward`, `step` is then the place within the segment.
+    Both scans have no lanes of their own; the second may read what the first ends with. With `every` k other than 0,
+    the way forward keeps in `saved`, one for each carried value, only the values before every k-th step. On the way
+    back the steps of each segment are run again, and their values put into `before` and `after` each step, for those
+    carried values that are read. In the steps of `backward`, `step` is then the place within the segment.
     """
 
     lanes: tuple[Axis, ...]
@@ -221,12 +226,14 @@ class ReplayStage:
     @property
     def buffers(self) -> tuple[Result, ...]:
         """The arrays of one lane."""
-        return (*self.forward.results, *self.saved, *(result for _, result in (*self.before, *self.after)))
+        states = (state.result for state in self.forward.states if not state.final)
+        return (*states, *self.saved, *(result for _, result in (*self.before, *self.after)))
 
     @property
     def results(self) -> tuple[Result, ...]:
         """The arrays that it writes, those that it leaves last."""
-        return (*self.buffers, *self.backward.results)
+        finals = (state.result for state in self.forward.states if state.final)
+        return (*self.buffers, *finals, *self.backward.results)
 
     @property
     def loops(self) -> tuple[Axis, ...]:

@@ -1,14 +1,28 @@
 """Templates: from a workload to a space of schedules, one file a family of loop nests."""
 
-from autotune.schedule import Stage, Workload, stages_of
+from functools import lru_cache
+
+from autotune.machine import detect
+from autotune.schedule import Workload
+from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
 from autotune.templates.contraction import ContractionTemplate, reuses
 from autotune.templates.contraction_form import Contraction
+from autotune.templates.loops import LoopsTemplate, Problem
 from autotune.templates.plain import PlainTemplate, main_stage
+from autotune.templates.pointwise import PointwiseTemplate
+from autotune.templates.reduction import ReductionTemplate
+from autotune.templates.rowwise import RowwiseTemplate
+from autotune.templates.scan import ScanTemplate
+from autotune.templates.scatter import ScatterTemplate
+from autotune.templates.window import WindowTemplate
 
 __all__ = [
+    "FAMILIES",
+    "AttentionTemplate",
     "Contraction",
     "ContractionTemplate",
+    "LoopsTemplate",
     "PlainTemplate",
     "Schedule",
     "Scheduled",
@@ -16,9 +30,14 @@ __all__ = [
     "template_for",
 ]
 
+FAMILIES = (ScanTemplate, ScatterTemplate, WindowTemplate, RowwiseTemplate, PointwiseTemplate, ReductionTemplate)
+"""The families of loops without register tiles; a kernel is of the first that takes it."""
 
+
+@lru_cache(maxsize=256)
 def template_for(workload: Workload) -> Template:
-    """The template that runs `workload`, chosen by the stage with most operations."""
-    stage = main_stage(workload)
-    alone = len(stages_of(workload)) == 1 and isinstance(stage, Stage) and bool(stage.factors)
-    return ContractionTemplate() if alone or reuses(stage) else PlainTemplate()
+    """The template that runs `workload`, by the stage with most operations and those beside it, not by its name."""
+    problem = Problem(workload, detect())
+    if reuses(main_stage(workload), workload):
+        return AttentionTemplate() if AttentionTemplate.takes(problem) else ContractionTemplate()
+    return next(family() for family in FAMILIES if family.takes(problem))

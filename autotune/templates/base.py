@@ -5,16 +5,23 @@ from typing import Protocol, TypeAlias
 
 from autotune.machine import Machine
 from autotune.schedule import AnyStage, Config, LoopNest, Space, Workload
+from autotune.schedule.blocks import Block
+from autotune.schedule.loops import SCALAR, LoopPlan
 from autotune.templates.contraction_form import Contraction
 
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A stage, the contraction it is if it is one, and the loop nest that runs it."""
+    """A stage, the contraction it is if it is one, and the loop nest that runs it.
+
+    `plan` is how the loops run that have no register tiles, `block` what the stage runs together with.
+    """
 
     stage: AnyStage
     contraction: Contraction | None
     nest: LoopNest
+    plan: LoopPlan = SCALAR
+    block: Block | None = None
 
 
 Schedule: TypeAlias = tuple[Scheduled, ...]

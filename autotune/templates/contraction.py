@@ -18,15 +18,18 @@ doi:10.1145/1356052.1356053; Van Zee and van de Geijn 2015, doi:10.1145/2764454)
 
 With the inner loop over columns instead, the operands change places: left panels stay in L1, right blocks in L2.
 
-Further axes of a group are plain loops around this, fused with the blocked one where memory allows. What is *legal* is
+Further axes of a group are plain loops around this, fused with the blocked one where memory allows. Operands that are
+windows onto tensors, as in convolutions, are always packed: by tables of where elements are, so that no layout stands
+in the way of fusing; padding is zeros in the panels, and a matrix of all windows is never stored. What is *legal* is
 the space's constraints: the tile fits the registers, each block fits the cache it is meant for. What is *promising* is
 only in the default config.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import permutations
 from math import prod
+from types import MappingProxyType
 
 import numpy as np
 
@@ -46,8 +49,9 @@ from autotune.schedule import (
 )
 from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder, split, unroll, vectorize
 from autotune.templates.base import Schedule, Scheduled
-from autotune.templates.contraction_form import Contraction, contraction_of
-from autotune.templates.plain import main_stage, plain
+from autotune.templates.contraction_form import Contraction, contraction_of, runs_of
+from autotune.templates.loops import beside
+from autotune.templates.plain import main_stage
 
 # Values that knobs may take: powers of two, and for the sizes that fill caches some between them. A block is rounded up
 # to whole tiles, so none has to be a multiple of a tile.
@@ -62,6 +66,10 @@ WORTH_SHARING = 1 << 20
 # Of the default's register tile: what may be computed beyond the edges, and what a load costs of a multiply-add.
 WASTE = 0.03
 LOAD_COST = 0.2
+WORTH_COPYING = 4  # times that an element of a window is used, from which on it is copied into a panel
+
+
+NOT_BLOCKED: Mapping[Axis, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -86,12 +94,18 @@ class Problem:
         return self.extents[axes[-1].name] if axes else 1
 
 
-def fusible(stage: Stage, outer: Axis, inner: Axis) -> bool:
+def walked(stage: Stage, contraction: Contraction) -> tuple[Read, ...]:
+    """The tensors that code walks through with one stride an axis: all but those gathered place by place."""
+    apart = {*contraction.left, *contraction.right} if contraction.gathered else set()
+    return tuple(read for read in stage.reads if read not in apart)
+
+
+def fusible(reads: Iterable[Read], outer: Axis, inner: Axis) -> bool:
     """Whether `outer` directly encloses `inner` in every tensor that has either.
 
     A dense tensor can then run them as one.
     """
-    for indices in (read.axes for read in stage.reads):
+    for indices in (read.axes for read in reads):
         if (outer in indices) != (inner in indices):
             return False
         if outer in indices and indices.index(outer) + 1 != indices.index(inner):
@@ -101,31 +115,64 @@ def fusible(stage: Stage, outer: Axis, inner: Axis) -> bool:
 
 def fused_groups(stage: Stage, contraction: Contraction) -> Iterable[tuple[Axis, Axis, tuple[Axis, ...]]]:
     """(outer, inner, between): an outer axis that runs as part of its group's blocked axis once those between do."""
+    reads = walked(stage, contraction)
     for axes in contraction.groups.values():
         for position in range(len(axes) - 2, -1, -1):
-            if not fusible(stage, axes[position], axes[position + 1]):
+            if not fusible(reads, axes[position], axes[position + 1]):
                 break
             yield axes[position], axes[-1], axes[position + 1 : -1]
 
 
-def problem_of(stage: Stage, workload: Workload) -> Problem:
-    """A stage of `workload`, its dense axes fused."""
+def problem_of(stage: Stage, workload: Workload, within: Mapping[Axis, int] = NOT_BLOCKED) -> Problem:
+    """A stage of `workload`, its dense axes fused; for a block of it that reaches only so far `within` some axes."""
     contraction = contraction_of(stage)
+    if contraction.gathered:
+        contraction = _with_runs(contraction, workload)
     extents = {axis.name: workload.extent(axis.extent) for axis in stage.all_axes}
+    extents |= {axis.name: min(size, extents[axis.name]) for axis, size in within.items() if axis in stage.all_axes}
     for outer, inner, _ in fused_groups(stage, contraction):
         extents[inner.name] *= extents[outer.name]
         extents[outer.name] = 1
     return Problem(stage, contraction, extents, workload.itemsize, workload.threads)
 
 
-def reuses(stage: AnyStage) -> bool:
+def _with_runs(contraction: Contraction, workload: Workload) -> Contraction:
+    """How to gather each operand."""
+    (left,), (right,) = contraction.left, contraction.right
+    return replace(
+        contraction,
+        left_runs=runs_of(left, contraction.rows, contraction.depth, workload.sizes),
+        right_runs=runs_of(right, contraction.columns, contraction.depth, workload.sizes),
+    )
+
+
+def reuses(stage: AnyStage, workload: Workload) -> bool:
     """Whether a stage is a contraction that reads each element of its factors several times, as a product of matrices.
 
     A sum over a product of tensors that one of them spans is bound by reading that: plain loops are as fast or faster,
-    2 to 30 times at 1000 x 1000 in float32 on a Zen 5 core, and compile in a quarter of the time.
+    2 to 30 times at 1000 x 1000 in float32 on a Zen 5 core, and compile in a quarter of the time. Windows cost a
+    copy of each element that is read, so they must be read a few times more.
     """
     factors = stage.factors if isinstance(stage, Stage) else ()
-    return bool(factors) and all(len(factor.axes) < len(stage.loops) for factor in factors)
+    if not isinstance(stage, Stage) or not factors or any(len(factor.axes) == len(stage.loops) for factor in factors):
+        return False
+    form = contraction_of(stage)
+    if not form.gathered:
+        return True
+    if len(form.left) != 1 or len(form.right) != 1 or not all(_covers(factor, workload) for factor in factors):
+        return False
+    return all(
+        prod(workload.extent(axis.extent) for axis in axes) >= WORTH_COPYING for axes in (form.rows, form.columns)
+    )
+
+
+def _covers(factor: Read, workload: Workload) -> bool:
+    """Whether the indices of a tensor that are axes go no further than its dimensions: only the others are checked."""
+    extents = {spec.name: spec.extents for spec in workload.kernel.inputs}
+    for stage in stages_of(workload):
+        extents |= {result.name: tuple(axis.extent for axis in result.axes) for result in stage.results}
+    pairs = zip(factor.indices, extents[factor.tensor], strict=True)
+    return all(not isinstance(index, Axis) or index.extent == extent for index, extent in pairs)
 
 
 class ContractionTemplate:
@@ -135,11 +182,11 @@ class ContractionTemplate:
 
     def space(self, workload: Workload, machine: Machine) -> Space:
         """All valid configs of the main stage; the other stages run their default."""
-        return _space(_main(workload), machine)
+        return product_space(_main(workload), machine)
 
     def default(self, workload: Workload, machine: Machine) -> Config:
-        """A good config by rule: see `_default`."""
-        return _default(_main(workload), machine)
+        """A good config by rule: see `default_config`."""
+        return default_config(_main(workload), machine)
 
     def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
         """The stages with their nests; raises ConfigError where `config` is not in the space."""
@@ -147,18 +194,18 @@ class ContractionTemplate:
         main = main_stage(workload)
         scheduled = []
         for stage in stages_of(workload):
-            if isinstance(stage, Stage) and (stage == main or reuses(stage)):
+            if isinstance(stage, Stage) and (stage == main or reuses(stage, workload)):
                 problem = problem_of(stage, workload)
-                chosen = config if stage == main else _default(problem, machine)
-                scheduled.append(Scheduled(stage, problem.contraction, _nest(problem, chosen)))
+                chosen = config if stage == main else default_config(problem, machine)
+                scheduled.append(Scheduled(stage, problem.contraction, product_nest(problem, chosen)))
             else:
-                scheduled.append(plain(stage, workload))
+                scheduled.append(beside(stage, workload, machine))
         return tuple(scheduled)
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
         """The nest of the main stage; `config` is taken as valid."""
         del machine
-        return _nest(_main(workload), config)
+        return product_nest(_main(workload), config)
 
 
 def _main(workload: Workload) -> Problem:
@@ -188,20 +235,29 @@ def _grids(problem: Problem) -> tuple[str, ...]:
     shares = [(rows, threads // rows) for rows in range(1, threads + 1) if threads > 1 and threads % rows == 0]
     grids = ["1x1"]
     grids += [f"{r}x{c}" for r, c in shares if r <= problem.extent("rows") and c <= problem.extent("columns")]
-    outermost = problem.contraction.outer[:1]
-    if outermost and outermost[0] in problem.stage.axes and problem.extents[outermost[0].name] >= threads > 1:
+    if threads > 1 and _shared_batch(problem):
         grids.append("batch")
     return tuple(grids)
 
 
-def _space(problem: Problem, machine: Machine) -> Space:
+def _shared_batch(problem: Problem) -> Axis | None:
+    """The axis whose slices threads may take: the outermost of the output's with enough elements."""
+    axes = [axis for axis in problem.contraction.outer if axis in problem.stage.axes]
+    return next((axis for axis in axes if problem.extents[axis.name] >= problem.threads), None)
+
+
+def product_space(problem: Problem, machine: Machine) -> Space:
+    """The configs that fit the machine's registers and caches; a single one where there are no register tiles."""
     if not problem.tiled:
         return Space((Knob("parallel", ("1x1",), ordered=False),), ())
     registers, itemsize = machine.vector_registers, problem.itemsize
     rows, columns, depth = (problem.extent(group) for group in ("rows", "columns", "depth"))
     lanes = _lanes(machine, itemsize)
     first, second, last = (_cache_size(machine, level) for level in (1, 2, 3))
-    one_left, one_right = (len(factors) == 1 for factors in (problem.contraction.left, problem.contraction.right))
+    contraction = problem.contraction
+    one_left, one_right = (
+        len(factors) == 1 and not contraction.gathered for factors in (contraction.left, contraction.right)
+    )
     knobs = (
         Knob("rows", tuple(range(1, min(registers - 3, max(rows, 1)) + 1)), doc="rows of the register tile"),
         Knob(
@@ -272,7 +328,7 @@ def _cache_size(machine: Machine, level: int) -> int:
     return sizes.get(level) or max((size for at, size in sizes.items() if at < level), default=usual_l1)
 
 
-def _default(problem: Problem, machine: Machine) -> Config:
+def default_config(problem: Problem, machine: Machine) -> Config:
     """Goto's blocking with a tile that fills the registers, packing what does not fit L1 and is read more than once."""
     if not problem.tiled:
         return {"parallel": "1x1"}
@@ -290,9 +346,18 @@ def _default(problem: Problem, machine: Machine) -> Config:
 
     # Panels leave a quarter of L1 free and blocks half of their cache, so that what streams past does not evict them;
     # nor are they longer than 192 rows and 1024 columns, which tuning may exceed.
-    depth_block = block(DEPTHS, depth, 3 * first // (4 * vectors * lanes * itemsize))
-    row_block = block(BLOCKS, rows, min(192, second // (2 * depth_block * itemsize)))
-    column_block = block(BLOCKS, columns, min(1024, last // (2 * depth_block * itemsize)))
+    # What is gathered costs more to pack than to read: the left operand is packed once, for all columns, and the right
+    # in blocks that stay in L2 beside it.
+    gathered = problem.contraction.gathered
+    if gathered:
+        depth_block = block(DEPTHS, depth, 3 * first // (4 * tile_rows * itemsize))
+        row_block = block(BLOCKS, rows, min(192, second // (4 * depth_block * itemsize)))
+        one_tile = next(value for value in BLOCKS if value >= vectors * lanes)
+        column_block = block(BLOCKS, columns, max(one_tile, second // (4 * depth_block * itemsize)))
+    else:
+        depth_block = block(DEPTHS, depth, 3 * first // (4 * vectors * lanes * itemsize))
+        row_block = block(BLOCKS, rows, min(192, second // (2 * depth_block * itemsize)))
+        column_block = block(BLOCKS, columns, min(1024, last // (2 * depth_block * itemsize)))
     left_stays = rows * depth * itemsize <= first or lanes <= columns <= vectors * lanes
     right_stays = depth * columns * itemsize <= first or rows <= tile_rows
     grids = _grids(problem)
@@ -303,10 +368,10 @@ def _default(problem: Problem, machine: Machine) -> Config:
         "row_block": row_block,
         "column_block": column_block,
         "depth_block": depth_block,
-        "order": "columns depth rows",
-        "inner": "rows",
-        "pack_left": len(problem.contraction.left) != 1 or not left_stays,
-        "pack_right": len(problem.contraction.right) != 1 or not right_stays or not _dense_columns(problem),
+        "order": "depth rows columns" if gathered else "columns depth rows",
+        "inner": "columns" if gathered else "rows",
+        "pack_left": gathered or len(problem.contraction.left) != 1 or not left_stays,
+        "pack_right": gathered or len(problem.contraction.right) != 1 or not right_stays or not _dense_columns(problem),
         "unroll": max(unroll for unroll in UNROLLS if unroll <= min(4, max(depth, 1))),
         "prefetch": 0,
         "parallel": _widest(grids, rows, columns) if prod(problem.extents.values()) >= WORTH_SHARING else "1x1",
@@ -357,7 +422,7 @@ def _access(name: str, factors: tuple[Read, ...]) -> Access:
     return Access(name, tuple(dict.fromkeys(axis.name for factor in factors for axis in factor.axes)))
 
 
-def _nest(problem: Problem, config: Config) -> LoopNest:
+def product_nest(problem: Problem, config: Config) -> LoopNest:
     """The schedule, one rewrite after the other."""
     contraction = problem.contraction
     axis_of = {group: axes[-1].name for group, axes in contraction.groups.items()}
@@ -379,7 +444,7 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
         axis, unit = axis_of[group], tile[group]
         size = int(config[f"{group[:-1] if group != 'depth' else group}_block"])
         nest = split(nest, axis, -(-size // unit) * unit, f"{axis}_block")
-        blocks.append(f"{axis}_block")
+        blocks += [*(outside.name for outside in contraction.groups[group][:-1]), f"{axis}_block"]
         if group != "depth":
             nest = split(nest, axis, unit, f"{axis}_tile")
     if "columns" in axis_of:
@@ -389,7 +454,7 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
         tiles += [f"{axis_of[group]}_tile"] if group in axis_of else []
     for group, names in (("depth", ("",)), ("rows", ("",)), ("columns", ("_vector", ""))):
         inside += [f"{axis_of[group]}{suffix}" for suffix in names] if group in axis_of else []
-    nest = reorder(nest, (*outer, *blocks, *tiles, *inside))
+    nest = reorder(nest, (*(axis.name for axis in contraction.batch), *blocks, *tiles, *inside))
     for group in ("rows", "columns"):
         for name in inside:
             if group in axis_of and nest.loops[nest.position(name)].axis == axis_of[group]:
@@ -402,7 +467,7 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
         if factors and group in axis_of:
             needed = [f"{axis_of[part]}_block" for part in (group, "depth")]
             nest = pack(nest, name, within=max(needed, key=nest.position), axis=axis_of[group], panel=tile[group])
-        elif len(factors) > 1:  # their product, once for all tiles
+        elif len(factors) > 1 or contraction.gathered:  # their product, once for all tiles
             nest = pack(nest, name, within=f"{axis_of['depth']}_block", axis=axis_of["depth"], panel=1)
     if "depth" in axis_of:
         nest = prefetch(accumulate(nest, axis_of["depth"]), int(config["prefetch"]))
@@ -412,7 +477,9 @@ def _nest(problem: Problem, config: Config) -> LoopNest:
 def _parallel(nest: LoopNest, problem: Problem, axis_of: dict[str, str], tile: dict[str, int], grid: str) -> LoopNest:
     """Cut the output into as many slices as there are tasks, each of whole tiles."""
     if grid == "batch":
-        return parallel(nest, nest.loops[0].name, tasks=problem.threads, unit=1)
+        axis = _shared_batch(problem)
+        assert axis is not None  # or the grid is not in the space
+        return parallel(nest, axis.name, tasks=problem.threads, unit=1)
     for group, tasks in zip(("columns", "rows"), reversed([int(part) for part in grid.split("x")]), strict=True):
         if tasks > 1 and group in axis_of:
             nest = parallel(nest, f"{axis_of[group]}_tile", tasks=tasks, unit=tile[group])

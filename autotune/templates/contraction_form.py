@@ -1,9 +1,21 @@
 """The normal form of a sum of products: a matrix product over groups of axes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from autotune.lang import Axis, Read
+from autotune.lang import Affine, Axis, Expr, Read
 from autotune.schedule import Stage
+
+MOST_APART = 4  # elements between neighbours that vectors are made of by shuffles
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which way a window is copied: in runs of elements `step` apart, across panels or along the depth; "" for none."""
+
+    direction: Literal["across", "along", ""] = ""
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -14,6 +26,9 @@ class Contraction:
     around. `column` is the output's last axis: its elements are neighbours in memory, so vectors run along it. The
     factors that have it multiply into the right operand, the others into the left; an operand without factors is all
     ones.
+
+    Where a factor is a window onto a tensor, read at sums of axes, both operands are gathered into panels element by
+    element, so that all axes of a group that the output allows run as one, however the operands lie in memory.
     """
 
     left: tuple[Read, ...]
@@ -22,6 +37,13 @@ class Contraction:
     rows: tuple[Axis, ...]
     columns: tuple[Axis, ...]
     depth: tuple[Axis, ...]
+    left_runs: Runs = Runs()
+    right_runs: Runs = Runs()
+
+    @property
+    def gathered(self) -> bool:
+        """Whether a factor is a window."""
+        return not all(factor.plain for factor in (*self.left, *self.right))
 
     @property
     def outer(self) -> tuple[Axis, ...]:
@@ -53,3 +75,28 @@ def contraction_of(stage: Stage) -> Contraction:
     # Depth in the order in which one operand stores it, so that neighbouring axes can be run as one.
     order = [axis for factor in (*right, *left) for axis in factor.axes if axis in stage.over]
     return Contraction(left, right, tuple(batch), tuple(rows), tuple(columns), tuple(dict.fromkeys(order)))
+
+
+def runs_of(factor: Read, across: tuple[Axis, ...], along: tuple[Axis, ...], extents: Mapping[str, int]) -> Runs:
+    """The way in which the elements of a window come in longer runs; across if they have 8, for no transposition."""
+    long_enough = 8
+    ways = [_run(factor, across, "across", extents), _run(factor, along, "along", extents)]
+    lengths = [min(length, long_enough) for length, _ in ways]
+    return ways[lengths.index(max(lengths))][1]
+
+
+def _run(
+    factor: Read, axes: tuple[Axis, ...], direction: Literal["across", "along"], extents: Mapping[str, int]
+) -> tuple[int, Runs]:
+    """How many elements a run along the innermost of `axes` has, and the run.
+
+    There is none where the axis does not move forward through the last dimension, and only that one.
+    """
+    axis = next((axis for axis in reversed(axes) if axis in factor.axes and extents[axis.extent] > 1), None)
+    if axis is None:
+        return 0, Runs()
+    *others, last = (Affine.of(index) for index in factor.indices if not isinstance(index, Expr))
+    step = last.coefficient(axis)
+    if any(index.coefficient(axis) for index in others) or not 0 < step <= MOST_APART:
+        return 0, Runs()
+    return extents[axis.extent], Runs(direction, step)

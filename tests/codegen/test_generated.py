@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autotune.autodiff import derive, gradient_inputs
-from autotune.codegen import allocate_scratch, generate, load, write
+from autotune.codegen import generate, load, scratch_arguments, write
 from autotune.lang import Kernel, ScalarSpec
 from autotune.lang.reference import error_bound, evaluate
 from autotune.machine import detect
@@ -41,7 +41,7 @@ def sized(kernel: Kernel, sizes: tuple[int, ...]) -> dict[str, int]:
 def compute(compiled, kernel: Kernel, values: dict, extents: dict[str, int], dtype: str) -> np.ndarray:
     (output,) = kernel.outputs
     out = np.full(kernel.shape_of(output.name, extents), np.nan, dtype)
-    compiled.call(*(values[spec.name] for spec in kernel.inputs), out, allocate_scratch(compiled.scratch, dtype))
+    compiled.call(*(values[spec.name] for spec in kernel.inputs), out, *scratch_arguments(compiled.scratch, dtype))
     return out
 
 

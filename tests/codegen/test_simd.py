@@ -63,7 +63,7 @@ def test_packing_reads_nothing_outside_its_block() -> None:
 
 
 def test_masked_vectors_touch_only_their_lanes() -> None:
-    load, store, load_first, store_first, broadcast, _ = vector_operations(8)
+    load, store, load_first, store_first, broadcast = vector_operations(8)[:5]
 
     @njit
     def run(source, out, count, width):

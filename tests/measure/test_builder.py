@@ -13,8 +13,8 @@ from numba import njit
 SCRATCH = 0
 
 
-@njit("void(float32[:], float32[:])", cache=True)
-def kernel(out, scratch):
+@njit("void(float32[:])", cache=True)
+def kernel(out):
     out[:] = 1
 """
 BAD = {

@@ -124,7 +124,7 @@ def test_windows_are_not_stored() -> None:
     """A convolution is not made a product of matrices by copying its input many times over."""
     (stage,) = constructed("correlated_2d")
     assert isinstance(stage, Stage)
-    assert not stage.factors
+    assert {factor.tensor for factor in stage.factors} == {"x", "f"}
     assert "x.pad(0)[" in text(stage)
 
 
@@ -196,3 +196,18 @@ def test_a_workload_knows_all_extents_and_counts_whole_numbers_as_eight_bytes() 
     assert counted.bytes == 4 * (28 + 4) + 8 * (4 + 1)
     with pytest.raises(ShapeError):
         Workload.of(CONSTRUCTS["coupled"], {"n": 4, "t": 0})
+
+
+def test_a_derivative_of_a_product_is_two_products() -> None:
+    """In forward mode: what is summed is two products of tensors, so each becomes a contraction, the last adds up."""
+    first, second, last = stages(derive(KERNELS["matmul"], "jvp"), {"m": 8, "k": 8, "n": 8})
+    assert all(isinstance(stage, Stage) and len(stage.factors) == 2 for stage in (first, second, last))
+    assert isinstance(last, Stage)
+    assert second.name in {read.tensor for read in last.reads} - {factor.tensor for factor in last.factors}
+
+
+def test_terms_that_read_nothing_twice_are_summed_at_once() -> None:
+    """The derivative of a product of matrices and vectors reads a matrix once: one pass over both."""
+    *_, last = stages(derive(KERNELS["matvec"], "jvp"), {"m": 8, "k": 8})
+    assert isinstance(last, Stage)
+    assert not last.factors

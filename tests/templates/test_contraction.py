@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from autotune.autodiff import derive
 from autotune.errors import ConfigError
+from autotune.library import conv2d
 from autotune.machine import Cache, Machine
 from autotune.schedule import Kind, Workload, stages
 from autotune.templates import template_for
+from autotune.templates.contraction import reuses
 from autotune.templates.contraction_form import contraction_of
 from tests.kernels import KERNELS
 
@@ -22,6 +24,7 @@ ZEN3 = Machine(
 ZEN5 = replace(ZEN3, isa="avx512", llvm_cpu="znver5", vector_bytes=64, vector_registers=32)
 NEON = replace(ZEN3, isa="neon", architecture="aarch64", llvm_cpu="neoverse-n1", vector_bytes=16, vector_registers=32)
 MACHINES = [ZEN3, ZEN5, NEON]
+CONVOLUTION = {"n": 8, "g": 1, "c": 64, "h": 56, "w": 56, "k": 64, "r": 3, "s": 3}
 
 
 def workload(
@@ -117,6 +120,43 @@ def test_axes_fall_into_groups(name: str, direction: str, groups: str) -> None:
         for group in ("batch", "rows", "columns", "depth")
     )
     assert found == groups
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    ("direction", "groups", "runs"),
+    [
+        ("forward", "batch=g rows=k columns=n,p,q depth=c,r,s", "along across"),
+        ("vjp:x", "batch=g rows=c columns=n,h,w depth=k,r,s", "along across"),
+        ("vjp:w", "batch=g rows=k columns=c,r,s depth=n,p,q", "along along"),
+    ],
+)
+def test_a_convolution_is_a_product_of_windows(machine: Machine, direction: str, groups: str, runs: str) -> None:
+    """The axes of an image run as one, and so do those of the depth; copies follow what lies side by side."""
+    forward = conv2d.specialized(padding=1).definition
+    kernel, sizes = derive(forward, direction), forward.complete(CONVOLUTION)
+    some = Workload.of(kernel, {extent: sizes[extent] for extent in kernel.extent_names})
+    template = template_for(some)
+    assert template.name == "contraction"
+    (scheduled,) = template.schedule(some, template.default(some, machine), machine)
+    form = scheduled.contraction
+    assert form is not None
+    names = ("batch", "rows", "columns", "depth")
+    found = " ".join(f"{group}={','.join(axis.name for axis in getattr(form, group))}" for group in names)
+    assert (found, f"{form.left_runs.direction} {form.right_runs.direction}") == (groups, runs)
+    depth = form.depth[-1].name
+    assert scheduled.nest.extent(depth) == np.prod([sizes[axis.extent] for axis in form.depth])
+    packed = {pack.tensor: scheduled.nest.position(pack.within) for pack in scheduled.nest.packs}
+    images = [loop.name for loop in scheduled.nest.loops].index("n") if direction != "vjp:w" else packed["right"]
+    assert packed["left"] < images <= packed["right"]  # the weights are packed once, for all images
+
+
+def test_a_convolution_of_few_channels_a_group_is_not_copied() -> None:
+    """An element of the image is used by one filter only."""
+    forward = conv2d.specialized(padding=1).definition
+    some = Workload.of(forward, CONVOLUTION | {"g": 64, "c": 1, "k": 1})
+    assert not any(reuses(stage, some) for stage in stages(forward, dict(some.extents)))
+    assert reuses(stages(forward, CONVOLUTION)[-1], Workload.of(forward, CONVOLUTION))
 
 
 def test_dense_axes_run_as_one() -> None:

@@ -1,5 +1,6 @@
 """Contestants taken in turn, so that what slows the machine for a while slows all of them alike. Runs in the child."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -16,12 +17,16 @@ SPIN_SECONDS = 0.04
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How long a contest lasts: `rounds` and `seconds` at least, or `fewest` rounds where they take `limit` seconds."""
+    """How long a contest lasts: `rounds` and `seconds` at least, or `fewest` rounds where they take `limit` seconds.
+
+    A contestant whose first sample takes longer than `slow` seconds has that one only.
+    """
 
     rounds: int = 15
     seconds: float = 2.0
     fewest: int = 5
     limit: float = 20.0
+    slow: float = math.inf
 
     def over(self, rounds: int, elapsed: float) -> bool:
         """Whether so many rounds in so many seconds are enough."""
@@ -32,7 +37,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Contest:
-    """Seconds per call of each contestant, one sample a round, and rates of the yardstick, one before each round."""
+    """Seconds per call of each contestant, a sample a round, and rates of the yardstick, one before each round."""
 
     samples: dict[str, list[float]]
     rates: list[float]
@@ -53,8 +58,11 @@ def hold(
             contest.rates.append(yardstick())
             shuffle(order)
             for name in order:
+                taken = contest.samples[name]
+                if taken and taken[0] > rules.slow:
+                    continue
                 time.sleep(pause)
                 if counts[name] > 1 or pause:
                     calls[name]()  # fills the caches with what this one reads; wakes the threads that went to sleep
-                contest.samples[name].append(sample(calls[name], counts[name]))
+                taken.append(sample(calls[name], counts[name]))
     return contest

@@ -26,14 +26,14 @@ def inputs_of(workload: Workload, seed: int = 0) -> dict[str, Array]:
     return {name: rng.standard_normal(workload.shapes[name]).astype(workload.dtype) for name in names}
 
 
-def tuned(workload: Workload, inputs: Mapping[str, Array]) -> tuple[Call, Origin]:
+def tuned(workload: Workload, inputs: Mapping[str, Any]) -> tuple[Call, Origin]:
     """The public call, and where its schedule comes from."""
     kernel = TunedKernel(workload.kernel)
     choice = kernel.plan(*inputs.values()).choice
     return partial(kernel, *inputs.values()), choice.origin if choice else Origin.DEFAULT
 
 
-def untuned(workload: Workload, inputs: Mapping[str, Array]) -> Call:
+def untuned(workload: Workload, inputs: Mapping[str, Any]) -> Call:
     """The public call of somebody who has no database."""
     kernel = TunedKernel(workload.kernel)
     before = os.environ.get("AUTOTUNE_DB")

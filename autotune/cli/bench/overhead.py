@@ -23,7 +23,7 @@ def calls() -> dict[str, float]:
     a, b = np.ones((4, 4), np.float32), np.ones((4, 4), np.float32)
     out, plan = matmul(a, b), matmul.plan(a, b)
     assert plan.path is not None  # only products without elements have none
-    arguments = (a, b, out, plan.allocate())
+    arguments = (a, b, out, *plan.allocate())
     contestants = {
         "public": partial(matmul, a, b),
         "dispatcher": partial(load(plan.path).module.kernel, *arguments),

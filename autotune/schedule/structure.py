@@ -1,0 +1,30 @@
+"""Extents that are part of a kernel's structure: small and the same from call to call, as a window of 3 by 3 is.
+
+They are constants in generated code, whose loops over them are written out. Code made for one such size refuses
+others, so that each has code of its own.
+"""
+
+from autotune.lang import Reduce
+from autotune.lang.graph import subexpressions
+from autotune.lang.sizes import extents_in
+from autotune.schedule.lowering import stages_of
+from autotune.schedule.stages import Stage
+from autotune.schedule.workload import Workload
+
+LARGEST_WINDOW = 8  # along one side
+LARGEST_POINT = 4  # coordinates
+
+
+def structural_extents(workload: Workload) -> dict[str, int]:
+    """Windows that are reduced over and on whose sizes others depend, and coordinates that are summed at a point."""
+    stages, extents = stages_of(workload), dict(workload.extents)
+    nodes = subexpressions([root for stage in stages for root in stage.roots])
+    at_a_point = {axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over}
+    reduced = at_a_point | {axis.extent for stage in stages if isinstance(stage, Stage) for axis in stage.over}
+    sources = {name for size in workload.kernel.sizes.values() for name in extents_in(size)}
+    return {
+        name: size
+        for name, size in extents.items()
+        if (name in reduced & sources and 0 < size <= LARGEST_WINDOW)
+        or (name in at_a_point and 0 < size <= LARGEST_POINT)
+    }

@@ -1,0 +1,156 @@
+"""Attention, and whatever else chains products of matrices: they run together, a block of rows at a time.
+
+    for batch, head: for block of queries:
+        scores = q·kᵀ                          (a tile, rows of the block by all keys, in the second cache)
+        weights = exp(scores - max); out = weights·v / sum
+
+The scores never go to memory, forward or backward: what a product hands on to the next is as small as the block. Each
+product has register tiles (`autotune.templates.contraction`), what is between them runs on vectors
+(`autotune.templates.loops`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from math import prod
+
+from autotune.lang import Axis
+from autotune.machine import Machine
+from autotune.schedule import AnyStage, Config, Knob, LoopNest, Space, Stage, Workload
+from autotune.schedule.blocks import Block
+from autotune.schedule.space import Value
+from autotune.templates.base import Schedule, Scheduled
+from autotune.templates.contraction import default_config, problem_of, product_nest, product_space, reuses
+from autotune.templates.contraction_form import contraction_of
+from autotune.templates.loops import BLOCKS, Problem, beside
+
+LEAST_ROWS = 16  # of a block, for the tiles to be worth packing the other operand
+
+
+class AttentionTemplate:
+    """Kernels whose main stage is a product of matrices that shares axes with another one."""
+
+    name = "attention"
+
+    @staticmethod
+    def takes(problem: Problem) -> bool:
+        """Whether a kernel is one of this family."""
+        stages, axes = problem.main_group
+        return len(_products(stages, problem)) > 1 and bool(_shared(problem, stages, axes))
+
+    def space(self, workload: Workload, machine: Machine) -> Space:
+        """The choices of the main product, and how many rows share a block; 0: all of them."""
+        problem = Problem(workload, machine)
+        own = product_space(problem_of(_main(problem), workload), machine)
+        knobs = [knob for knob in own.knobs if knob.name != "parallel"]
+        threads = workload.threads
+        knobs.append(Knob("parallel", ("1x1", f"{threads}x1") if threads > 1 else ("1x1",), ordered=False))
+        knobs.append(Knob("block", _blocks(problem), doc="rows of a block that the stages share; 0: no blocks"))
+        return Space(tuple(knobs), own.constraints)
+
+    def default(self, workload: Workload, machine: Machine) -> Config:
+        """Blocks that fill half of the second cache."""
+        problem = Problem(workload, machine)
+        block = _default_block(problem)
+        stages, axes = problem.main_group
+        product = problem_of(_main(problem), workload, _within(_shared(problem, stages, axes), block))
+        config = default_config(product, machine)
+        allowed = {knob.name: knob.values for knob in self.space(workload, machine).knobs}
+        return {
+            **{name: _nearest(value, allowed[name]) for name, value in config.items()},
+            "parallel": str(allowed["parallel"][-1]),
+            "block": block,
+        }
+
+    def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
+        """The stages in order; raises ConfigError where `config` is not in the space."""
+        self.space(workload, machine).check(config)
+        problem, size = Problem(workload, machine), int(config["block"])
+        tasks = int(str(config["parallel"]).split("x", maxsplit=1)[0])
+        main, numbers, found = _main(problem), count(), []
+        for stages, axes in problem.groups:
+            shared = _shared(problem, stages, axes)
+            blocked = size if len(stages) > 1 else 0
+            block = Block(next(numbers), shared, blocked, tasks) if shared and (blocked or tasks > 1) else None
+            within = _within(shared, blocked) if blocked else {}
+            for stage in stages:
+                if isinstance(stage, Stage) and stage in _products(stages, problem):
+                    product = replace(problem_of(stage, workload, within), threads=1)
+                    chosen = {**config, "parallel": "1x1"} if stage == main else default_config(product, machine)
+                    nest = product_nest(product, chosen)
+                    found.append(Scheduled(stage, product.contraction, nest, block=block))
+                else:
+                    found.append(beside(stage, workload, machine, block))
+        return tuple(found)
+
+    def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
+        """The nest of the main stage."""
+        main = _main(Problem(workload, machine))
+        return next(s.nest for s in self.schedule(workload, config, machine) if s.stage == main)
+
+
+def _main(problem: Problem) -> Stage:
+    assert isinstance(problem.main, Stage)  # as `takes` has seen to
+    return problem.main
+
+
+def _products(stages: Sequence[AnyStage], problem: Problem) -> list[Stage]:
+    """The stages that have register tiles."""
+    return [s for s in stages if isinstance(s, Stage) and (s == problem.main or reuses(s, problem.workload))]
+
+
+def _shared(problem: Problem, stages: Sequence[AnyStage], axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """The axes by which arrays can be sliced for products, those that threads can share first, rows last."""
+    products = _products(stages, problem)
+    found = [axis for axis in axes if all(_sliced(stage, axis) for stage in products)]
+    sizes, threads = problem.sizes(found), problem.workload.threads
+    return (*sorted(found[:-1], key=lambda axis: sizes[axis] < threads), *found[-1:])
+
+
+def _sliced(stage: Stage, axis: Axis) -> bool:
+    """Whether everything is read at the axis itself, or not along it, and a tensor always the same way."""
+    ways: dict[str, set[tuple[bool, ...]]] = {}
+    for read in stage.reads:
+        if any(axis in _axes(index) and index != axis for index in read.indices):
+            return False
+        ways.setdefault(read.tensor, set()).add(tuple(index == axis for index in read.indices))
+    return all(len(way) == 1 for way in ways.values())
+
+
+def _axes(index: object) -> tuple[Axis, ...]:
+    return (index,) if isinstance(index, Axis) else tuple(getattr(index, "axes", ()))
+
+
+def _within(shared: Sequence[Axis], size: int) -> Mapping[Axis, int]:
+    """How far a block reaches along the axes that its stages share."""
+    return {axis: size if axis == shared[-1] else 1 for axis in shared} if size else {}
+
+
+def _blocks(problem: Problem) -> tuple[int, ...]:
+    rows = problem.workload.extent(_shared(problem, *problem.main_group)[-1].extent)
+    return tuple(size for size in BLOCKS if size == 0 or size < 2 * rows)
+
+
+def _default_block(problem: Problem) -> int:
+    """As many rows as half of the second cache holds; none where rows are all there is, which are packed for once."""
+    stages, axes = problem.main_group
+    shared = set(_shared(problem, stages, axes))
+    if len(shared) < 2:
+        return 0
+    rows = sum(
+        prod(problem.workload.extent(axis.extent) for axis in result.axes if axis not in shared)
+        for stage in stages
+        for result in stage.results
+    )
+    last = _shared(problem, stages, axes)[-1]
+    batch = all(last in contraction_of(product).batch for product in _products(stages, problem))
+    most = max(1 if batch else LEAST_ROWS, problem.cache(2) // 2 // max(1, rows * problem.workload.itemsize))
+    return max(size for size in _blocks(problem) if size <= most)
+
+
+def _nearest(value: Value, allowed: Sequence[Value]) -> Value:
+    """The value if it may be chosen, else the next larger one that may, else the largest."""
+    if value in allowed or isinstance(value, str | bool):
+        return value if value in allowed else allowed[0]
+    numbers = sorted(int(str(other)) for other in allowed)
+    return next((number for number in numbers if number >= int(str(value))), numbers[-1])

@@ -1,0 +1,337 @@
+"""What the families of loops have in common: vectors, several at once, blocks that stages share, slices for threads.
+
+Before, for each stage: one loop an axis. After::
+
+    parallel for task:                                    (slices of the first shared axis)
+        for block of `block` indices of the shared axes:  (what stages hand on stays in the cache)
+            stage by stage:
+                for its other loops:
+                    for `copies` vectors of `lanes` elements along `vector`: …
+
+What is summed along a vector has a partial sum for each lane of each copy; what is summed across vectors is kept in
+registers, or, where `accumulate` is "memory", added to the result row by row, in the order in which memory is read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from math import prod
+
+from autotune.lang import Axis, TensorSpec
+from autotune.machine import Machine
+from autotune.schedule import (
+    RECOMPUTE,
+    AnyStage,
+    Config,
+    Constraint,
+    Kind,
+    Knob,
+    Loop,
+    LoopNest,
+    PointStage,
+    ReplayStage,
+    ScanStage,
+    Space,
+    Stage,
+    Workload,
+    policies,
+    replayed,
+    stages_of,
+)
+from autotune.schedule.blocks import Block, groups
+from autotune.schedule.costs import operations
+from autotune.schedule.loops import SCALAR, Ahead, LoopPlan
+from autotune.schedule.stages import tensors_read
+from autotune.schedule.structure import structural_extents
+from autotune.schedule.vectors import best_vector_axis, movements, slides, vector_axes, vector_cost
+from autotune.templates.base import Schedule, Scheduled
+from autotune.templates.plain import plain_nest, work
+
+COPIES = (1, 2, 4, 8)
+BLOCKS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+WORSE = 6.0  # times the least cost, up to which an axis may be the vector's
+LONG = 64  # terms of a sum from which on its rows are read in the order of memory
+# Accesses to memory from which on a second thread is woken by default.
+WORTH_SHARING = 1 << 16
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A workload as these templates see it."""
+
+    workload: Workload
+    machine: Machine
+    states: str = RECOMPUTE
+
+    @cached_property
+    def stages(self) -> tuple[AnyStage, ...]:
+        """The stages under the policy for states."""
+        return replayed(stages_of(self.workload), self.outputs, self.states)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(output.name for output in self.workload.kernel.outputs)
+
+    @cached_property
+    def main(self) -> AnyStage:
+        """The stage with most operations."""
+        return max(self.stages, key=lambda stage: work(stage, self.workload))
+
+    @cached_property
+    def extents(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the extents of each tensor."""
+        kernel = self.workload.kernel
+        known = {spec.name: spec.extents for spec in kernel.inputs if isinstance(spec, TensorSpec)}
+        made = {result.name: result.axes for stage in self.stages for result in stage.results}
+        return known | {name: tuple(axis.extent for axis in axes) for name, axes in made.items()}
+
+    @cached_property
+    def groups(self) -> list[tuple[tuple[AnyStage, ...], tuple[Axis, ...]]]:
+        """Neighbouring stages that share axes."""
+        return groups(self.stages, self.extents)
+
+    @cached_property
+    def structure(self) -> Mapping[str, int]:
+        """Extents that are constants of the code."""
+        return structural_extents(self.workload)
+
+    @cached_property
+    def main_group(self) -> tuple[tuple[AnyStage, ...], tuple[Axis, ...]]:
+        """The stages that run in one block with the main one, and the axes that they share."""
+        return next(group for group in self.groups if self.main in group[0])
+
+    @property
+    def lanes(self) -> int:
+        """Elements of the machine's vectors."""
+        return max(2, self.machine.vector_bytes // self.workload.itemsize)
+
+    def sizes(self, axes: Sequence[Axis]) -> dict[Axis, int]:
+        """Elements along axes."""
+        return {axis: self.workload.extent(axis.extent) for axis in axes}
+
+    def cache(self, level: int) -> int:
+        """Bytes of a cache, of the last one where the machine has fewer levels."""
+        found = self.machine.cache(level)
+        return found.size if found else self.machine.caches[-1].size
+
+
+class LoopsTemplate:
+    """Stages as loops over vectors."""
+
+    name = "loops"
+
+    def space(self, workload: Workload, machine: Machine) -> Space:
+        """The choices that there are for the main stage and the stages beside it."""
+        problem = Problem(workload, machine)
+        knobs = [Knob("parallel", _grids(problem), ordered=False, doc="slices for threads")]
+        axes = _choices(problem.main, problem)
+        if axes:
+            lanes = tuple(dict.fromkeys((max(2, problem.lanes // 2), problem.lanes)))
+            knobs += [
+                Knob("vector", tuple(axis.name for axis in axes), ordered=False, doc="the axis that vectors run along"),
+                Knob("lanes", lanes, doc="elements of a vector"),
+                Knob("copies", COPIES, doc="vectors an iteration"),
+            ]
+            if any(_may_stay_in_memory(problem.main, axis) for axis in axes):
+                knobs.append(
+                    Knob("accumulate", ("registers", "memory"), ordered=False, doc="where sums across vectors are kept")
+                )
+            knobs.append(Knob("stream", (False, True), ordered=False, doc="write results past the caches"))
+            knobs.append(Knob("edges", ("peel", "mask"), ordered=False, doc="how vectors end that do not fill an axis"))
+        if len(problem.main_group[0]) > 1:
+            size = workload.extent(problem.main_group[1][-1].extent)
+            blocks = tuple(block for block in BLOCKS if block < max(size, 2))
+            knobs.append(Knob("block", blocks, doc="indices of a block that stages share; 0: all"))
+            if _ahead(problem, 1):
+                knobs.append(
+                    Knob("prefetch", (False, True), ordered=False, doc="ask for the next block in the last stage")
+                )
+        if choice := policies(stages_of(workload), problem.outputs):
+            knobs.append(
+                Knob("states", choice, ordered=False, doc="which states of a recurrence are kept for its reverse")
+            )
+        constraints = (
+            Constraint(
+                ("edges", "copies"),
+                lambda edges, copies: (edges == "peel") | (copies == 1),
+                "masked vectors come one at a time",
+            ),
+        )
+        return Space(tuple(knobs), constraints if axes else ())
+
+    def default(self, workload: Workload, machine: Machine) -> Config:
+        """Whole vectors along the axis of least cost; blocks that fit the second cache; streams where nothing fits."""
+        problem, space = Problem(workload, machine), self.space(workload, machine)
+        knobs = {knob.name: knob.values for knob in space.knobs}
+        chosen: dict[str, object] = {"parallel": _default_grid(problem, knobs["parallel"])}
+        if "vector" in knobs:
+            axis = _choices(problem.main, problem)[0]
+            chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main)}
+            chosen["stream"] = workload.bytes > problem.cache(3)
+            chosen["edges"] = _edges(problem.main)
+            if "accumulate" in knobs:
+                chosen["accumulate"] = _default_accumulate(problem.main, axis, problem)
+        if "block" in knobs:
+            chosen["block"] = _default_block(problem, knobs["block"])
+            chosen["prefetch"] = workload.bytes > problem.cache(2)
+        if "states" in knobs:
+            chosen["states"] = RECOMPUTE
+        return {knob.name: chosen[knob.name] for knob in space.knobs}  # type: ignore[misc]
+
+    def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
+        """The stages in order; raises ConfigError where `config` is not in the space."""
+        self.space(workload, machine).check(config)
+        problem = Problem(workload, machine, str(config.get("states", RECOMPUTE)))
+        tasks = int(str(config["parallel"]).split("x", maxsplit=1)[0])
+        found = []
+        numbers = count()
+        for stages, axes in problem.groups:
+            size = int(config.get("block", 0)) if problem.main in stages else _default_block(problem, BLOCKS, stages)
+            shared = bool(axes) and (tasks > 1 or (len(stages) > 1 and size > 0))
+            block = Block(next(numbers), axes, size if len(stages) > 1 else 0, tasks) if shared else None
+            found += [_scheduled(stage, problem, config, block) for stage in stages]
+        return tuple(found)
+
+    def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
+        """The nest of the main stage."""
+        schedule = self.schedule(workload, config, machine)
+        problem = Problem(workload, machine, str(config.get("states", RECOMPUTE)))
+        return next(scheduled.nest for scheduled in schedule if scheduled.stage.name == problem.main.name)
+
+
+def beside(stage: AnyStage, workload: Workload, machine: Machine, block: Block | None = None) -> Scheduled:
+    """A lesser stage of a kernel of another template, by the default."""
+    return _scheduled(stage, Problem(workload, machine), {}, block)
+
+
+def _choices(stage: AnyStage, problem: Problem) -> list[Axis]:
+    """Axes that may be the vector's, that of least cost first."""
+    sizes = problem.sizes(stage.loops)
+    best = best_vector_axis(stage, sizes, problem.lanes)
+    if best is None:
+        return []
+    costs = {axis: vector_cost(stage, axis, sizes, problem.lanes) for axis in vector_axes(stage)}
+    near = [axis for axis in costs if costs[axis] <= WORSE * costs[best]]
+    return sorted(near, key=lambda axis: costs[axis])
+
+
+def _grids(problem: Problem) -> tuple[str, ...]:
+    threads = problem.workload.threads
+    several = any(axes for _, axes in problem.groups)
+    return ("1x1", f"{threads}x1") if threads > 1 and several else ("1x1",)
+
+
+def _default_grid(problem: Problem, grids: Sequence[object]) -> str:
+    points = prod(problem.sizes(problem.main.loops).values())
+    return str(grids[-1] if points >= WORTH_SHARING else grids[0])
+
+
+def _edges(stage: AnyStage) -> str:
+    """Less code where windows are written out."""
+    return "mask" if slides(stage) else "peel"
+
+
+def _copies(stage: AnyStage) -> int:
+    """Enough sums at once to hide the latency of additions; recurrences two, as they hold many values."""
+    if slides(stage):
+        return 1
+    if isinstance(stage, Stage):
+        return 4
+    return 2 if isinstance(stage, ScanStage | ReplayStage) else 1
+
+
+def _may_stay_in_memory(stage: AnyStage, axis: Axis) -> bool:
+    return isinstance(stage, Stage) and axis in stage.axes and stage.reduction == "sum" and not stage.integer
+
+
+def _default_accumulate(stage: AnyStage, axis: Axis, problem: Problem) -> str:
+    """In memory where a long sum reads something new of every row at every term, as sums of columns do."""
+    if not _may_stay_in_memory(stage, axis):
+        return "registers"
+    assert isinstance(stage, Stage)
+    terms = prod(problem.sizes(stage.over).values())
+    along = movements(stage, axis)[0]
+    inner = movements(stage, stage.over[-1])[0]
+    rows = any(a.steps[-1:] == (1,) and any(step for step in b.steps) for a, b in zip(along, inner, strict=True))
+    return "memory" if terms >= LONG and rows else "registers"
+
+
+def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[AnyStage] | None = None) -> int:
+    """As many indices as the first cache holds of all that the stages touch; one at least."""
+    group = next(
+        group for group in problem.groups if (problem.main in group[0] if stages is None else group[0] == stages)
+    )
+    members, axes = group
+    shared = prod(problem.sizes(axes).values())
+    largest = max(prod(problem.sizes(stage.loops).values()) for stage in members)
+    touched = max(1, largest // max(1, shared)) * problem.workload.itemsize * len(members)
+    fits = max(1, problem.cache(1) // touched)
+    sizes = [int(str(block)) for block in blocks]
+    return max((size for size in sizes if 0 < size <= fits), default=sizes[0])
+
+
+def _asking(problem: Problem) -> AnyStage:
+    """The stage with the most operations, beside which there is time."""
+    points = [stage for stage in problem.main_group[0] if isinstance(stage, PointStage)]
+    return max(points or problem.main_group[0], key=lambda stage: sum(map(operations, stage.roots)))
+
+
+def _ahead(problem: Problem, distance: int) -> tuple[Ahead, ...]:
+    """The inputs that the stages of the main group read along the vectors of the last of them."""
+    stages, axes = problem.main_group
+    last = _asking(problem)
+    vector = next(iter(_choices(last, problem)), None)
+    if not isinstance(last, PointStage) or not axes or vector in axes:
+        return ()
+    inputs = {spec.name for spec in problem.workload.kernel.inputs}
+    reads = dict.fromkeys(read for stage in stages for read in tensors_read(stage) if read.tensor in inputs)
+    needed = {vector, axes[-1]}
+    found = [r for r in reads if r.plain and not r.integer and r.axes[-1:] == (vector,) and needed <= set(r.axes)]
+    return tuple(Ahead(read, axes[-1], distance) for read in found if set(read.axes) <= set(last.axes))
+
+
+def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block | None) -> Scheduled:
+    """A stage with its loops in order, and the decisions about them."""
+    main = stage.name == problem.main.name
+    choices = _choices(stage, problem)
+    by_name = {axis.name: axis for axis in choices}
+    axis = by_name.get(str(config["vector"])) if main and "vector" in config else next(iter(choices), None)
+    if axis is None:
+        return Scheduled(stage, None, plain_nest(stage, problem.workload), SCALAR, block)
+    copies = int(config["copies"]) if main and "copies" in config else _copies(stage)
+    lanes = int(config.get("lanes", problem.lanes))
+    if isinstance(stage, Stage):
+        kept = str(config.get("accumulate")) if main else _default_accumulate(stage, axis, problem)
+        few = tuple(other for other in stage.inner if other.extent in problem.structure and axis in stage.axes)
+        kept_in_memory = kept == "memory" and _may_stay_in_memory(stage, axis)
+        stage = replace(stage, inner=(axis,) if kept_in_memory else few if axis not in few else ())
+    ahead: tuple[Ahead, ...] = ()
+    if block and block.size and config.get("prefetch") and stage == _asking(problem):
+        ahead = _ahead(problem, block.size)
+    masked = (config["edges"] if main and "edges" in config else _edges(stage)) == "mask"
+    plan = LoopPlan(axis, lanes, 1 if masked else copies, bool(config.get("stream", False)), ahead, masked)
+    return Scheduled(stage, None, _nest(stage, plan, block, problem), plan, block)
+
+
+def _nest(stage: AnyStage, plan: LoopPlan, block: Block | None, problem: Problem) -> LoopNest:
+    """The loops as the cost model sees them."""
+    nest = plain_nest(stage, problem.workload)
+    assert plan.vector is not None
+    vector = plan.vector.name
+    loops: list[Loop] = []
+    shared = [axis.name for axis in block.axes] if block else []
+    if block and block.tasks > 1:
+        share = -(-nest.extent(shared[0]) // block.tasks)
+        loops.append(Loop(f"{shared[0]}_task", shared[0], max(1, share), Kind.PARALLEL, block.tasks))
+    if block and block.size:
+        loops += [Loop(f"{name}_block", name, 1 if name != shared[-1] else block.size) for name in shared]
+    inside = stage.loops if isinstance(stage, Stage) else (*(a for a in stage.loops if a != plan.vector), plan.vector)
+    own = [axis.name for axis in inside if axis.name != vector]
+    loops += [Loop(name, name) for name in own if not (block and block.size and name in shared[:-1])]
+    if plan.copies > 1:
+        loops.append(Loop(f"{vector}_copies", vector, plan.copies * plan.lanes))
+    loops.append(Loop(f"{vector}_vector", vector, plan.lanes, Kind.UNROLL if plan.copies > 1 else Kind.SERIAL))
+    loops.append(Loop(vector, vector, 1, Kind.VECTOR))
+    return replace(nest, loops=tuple(loops), prefetch=int(plan.stream))
