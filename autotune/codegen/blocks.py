@@ -71,9 +71,12 @@ def write_block(lines: Lines, frame: Frame, blocked: Blocked, write: WriteStage,
 
 
 def write_block_function(
-    lines: Lines, frame: Frame, blocked: Blocked, write: WriteStage, allocate: Allocate
+    lines: Lines, frame: Frame, blocked: Blocked, write: WriteStage, allocate: Allocate, more: Sequence[str]
 ) -> list[str]:
-    """A function that computes the share of one task, with `frame` its own; gives its arguments but the task."""
+    """A function that computes the share of one task, with `frame` its own.
+
+    Gives its arguments up to those in `more` and the task.
+    """
     code, first = Lines(), blocked.block.axes[0]
     size, whole = frame.extent(first.extent), blocked.block.tasks * blocked.unit
     unit = f" * {blocked.unit}" if blocked.unit > 1 else ""
@@ -92,7 +95,7 @@ def write_block_function(
     code.add("return 0")
     given = _arguments(frame, blocked)
     lines.add("", "", "@njit(**OPTIONS)")
-    with lines.block(f"def {blocked.name}({', '.join([*given, 'task'])}):"):
+    with lines.block(f"def {blocked.name}({', '.join([*given, *more, 'task'])}):"):
         lines.add(*code.lines)
     return given
 

@@ -104,8 +104,8 @@ class _Module:
     @cached_property
     def scratch(self) -> int:
         """Elements of scratch that a call needs; the kernel takes none where that is 0."""
-        tiled = [entry for scheduled in self.schedule if (entry := self.tiled(scheduled))]
-        return max((entry.scratch * entry.tasks for entry in tiled), default=0)
+        each = [(entry, s.block.tasks if s.block else 1) for s in self.schedule if (entry := self.tiled(s))]
+        return max((entry.scratch * max(entry.tasks, tasks) for entry, tasks in each), default=0)
 
     @cached_property
     def structure(self) -> dict[str, int]:
@@ -392,14 +392,18 @@ def _block(lines: Lines, functions: Lines, module: _Module, blocked: Blocked, fr
         _allocate(module, lines, scheduled, shared, lambda result: _shape(result, frame))
     own = module.frame()
     own.checks, before = frame.checks, len(frame.checks)
-    given = write_block_function(functions, own, blocked, write, allocate)
+    scratch = max((tiled.scratch for scheduled in blocked.members if (tiled := module.tiled(scheduled))), default=0)
+    given = write_block_function(functions, own, blocked, write, allocate, ["own_scratch"] if scratch else [])
     frame.dense.update(own.dense)
     for name in own.sizes:
         frame.extent(name)
     single = {array(tensor): f"{tensor}_single" for tensor in own.arrays if not own.layouts[tensor].extents}
     # In a parallel loop Numba takes an array without dimensions for a number.
     lines.add(*(f"{name} = np.full(1, {whole}[()])" for whole, name in single.items()))
-    call = f"{blocked.name}({', '.join([*(single.get(name, name) for name in given), 'task'])})"
+    arguments = [single.get(name, name) for name in given]
+    if scratch:
+        arguments.append(f"scratch[task * {scratch} : (task + 1) * {scratch}]")
+    call = f"{blocked.name}({', '.join([*arguments, 'task'])})"
     if len(frame.checks) == before:
         with lines.block(f"for task in prange({tasks}):"):
             lines.add(call)

@@ -45,13 +45,20 @@ def sliced_axes(stage: AnyStage, extents: Mapping[str, tuple[str, ...]]) -> tupl
     return tuple(axis for axis in _independent_axes(stage, extents) if axis not in inside)
 
 
+def residue_classes(stage: AnyStage, extents: Mapping[str, tuple[str, ...]]) -> dict[Axis, int]:
+    """The axes whose loops are run in residue classes, and in how many."""
+    if not isinstance(stage, Stage):
+        return {}
+    places = {axis: Affine.of(axis) for axis in stage.all_axes}
+    found = guards(stage.reduction, stage.body, places, extents)
+    return periods([condition for guard in found for condition in guard.conditions], stage.axes)
+
+
 def _independent_axes(stage: AnyStage, extents: Mapping[str, tuple[str, ...]]) -> tuple[Axis, ...]:
     match stage:
         case Stage():
-            places = {axis: Affine.of(axis) for axis in stage.all_axes}
-            found = guards(stage.reduction, stage.body, places, extents)
-            cut = periods([condition for guard in found for condition in guard.conditions], stage.axes)
-            return tuple(axis for axis in stage.axes if axis not in cut)
+            classes = residue_classes(stage, extents)
+            return tuple(axis for axis in stage.axes if axis not in classes)
         case PointStage():
             return stage.axes
         case ScatterStage():

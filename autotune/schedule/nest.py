@@ -58,7 +58,8 @@ class LoopNest:
     """Loops outermost first around one multiply-add, with the decisions taken about them.
 
     `accumulator` names the reduction loop around which the output tile stays in registers; `prefetch` is the distance
-    in iterations of that loop at which inputs are asked for ahead (0: not at all).
+    in iterations of that loop, or of a block's, at which inputs are asked for ahead (0: not at all). Results that are
+    `streamed` are written past the caches.
     """
 
     extents: tuple[tuple[str, int], ...]
@@ -69,6 +70,7 @@ class LoopNest:
     packs: tuple[Pack, ...] = ()
     accumulator: str | None = None
     prefetch: int = 0
+    streamed: bool = False
 
     @classmethod
     def plain(

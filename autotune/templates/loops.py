@@ -39,7 +39,7 @@ from autotune.schedule import (
     replayed,
     stages_of,
 )
-from autotune.schedule.blocks import Block, groups
+from autotune.schedule.blocks import Block, groups, residue_classes
 from autotune.schedule.costs import operations
 from autotune.schedule.loops import SCALAR, Ahead, LoopPlan
 from autotune.schedule.stages import tensors_read
@@ -132,14 +132,15 @@ class LoopsTemplate:
             knobs += [
                 Knob("vector", tuple(axis.name for axis in axes), ordered=False, doc="the axis that vectors run along"),
                 Knob("lanes", lanes, doc="elements of a vector"),
-                Knob("copies", COPIES, doc="vectors an iteration"),
+                Knob("copies", COPIES if _classes(problem.main, problem) == 1 else (1,), doc="vectors an iteration"),
             ]
             if any(_may_stay_in_memory(problem.main, axis) for axis in axes):
                 knobs.append(
                     Knob("accumulate", ("registers", "memory"), ordered=False, doc="where sums across vectors are kept")
                 )
             knobs.append(Knob("stream", (False, True), ordered=False, doc="write results past the caches"))
-            knobs.append(Knob("edges", ("peel", "mask"), ordered=False, doc="how vectors end that do not fill an axis"))
+            edges = ("peel", "mask") if _classes(problem.main, problem) == 1 else ("mask",)
+            knobs.append(Knob("edges", edges, ordered=False, doc="how vectors end that do not fill an axis"))
         if len(problem.main_group[0]) > 1:
             size = workload.extent(problem.main_group[1][-1].extent)
             blocks = tuple(block for block in BLOCKS if block < max(size, 2))
@@ -168,9 +169,9 @@ class LoopsTemplate:
         chosen: dict[str, object] = {"parallel": _default_grid(problem, knobs["parallel"])}
         if "vector" in knobs:
             axis = _choices(problem.main, problem)[0]
-            chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main)}
+            chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main, problem)}
             chosen["stream"] = workload.bytes > problem.cache(3)
-            chosen["edges"] = _edges(problem.main)
+            chosen["edges"] = _edges(problem.main, problem)
             if "accumulate" in knobs:
                 chosen["accumulate"] = _default_accumulate(problem.main, axis, problem)
         if "block" in knobs:
@@ -228,14 +229,19 @@ def _default_grid(problem: Problem, grids: Sequence[object]) -> str:
     return str(grids[-1] if points >= WORTH_SHARING else grids[0])
 
 
-def _edges(stage: AnyStage) -> str:
-    """Less code where windows are written out."""
-    return "mask" if slides(stage) else "peel"
+def _classes(stage: AnyStage, problem: Problem) -> int:
+    """In how many residue classes a stage is written, each of which is code of its own."""
+    return prod(residue_classes(stage, problem.extents).values())
 
 
-def _copies(stage: AnyStage) -> int:
+def _edges(stage: AnyStage, problem: Problem) -> str:
+    """Less code where windows are written out, or residue classes."""
+    return "mask" if slides(stage) or _classes(stage, problem) > 1 else "peel"
+
+
+def _copies(stage: AnyStage, problem: Problem) -> int:
     """Enough sums at once to hide the latency of additions; recurrences two, as they hold many values."""
-    if slides(stage):
+    if _edges(stage, problem) == "mask":
         return 1
     if isinstance(stage, Stage):
         return 4
@@ -297,10 +303,12 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
     main = stage.name == problem.main.name
     choices = _choices(stage, problem)
     by_name = {axis.name: axis for axis in choices}
-    axis = by_name.get(str(config["vector"])) if main and "vector" in config else next(iter(choices), None)
+    # Under another policy for states the main stage may be another one, which has axes of its own.
+    axis = by_name.get(str(config.get("vector"))) if main else None
+    axis = axis or next(iter(choices), None)
     if axis is None:
         return Scheduled(stage, None, plain_nest(stage, problem.workload), SCALAR, block)
-    copies = int(config["copies"]) if main and "copies" in config else _copies(stage)
+    copies = int(config["copies"]) if main and "copies" in config else _copies(stage, problem)
     lanes = int(config.get("lanes", problem.lanes))
     if isinstance(stage, Stage):
         kept = str(config.get("accumulate")) if main else _default_accumulate(stage, axis, problem)
@@ -310,7 +318,7 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
     ahead: tuple[Ahead, ...] = ()
     if block and block.size and config.get("prefetch") and stage == _asking(problem):
         ahead = _ahead(problem, block.size)
-    masked = (config["edges"] if main and "edges" in config else _edges(stage)) == "mask"
+    masked = (config["edges"] if main and "edges" in config else _edges(stage, problem)) == "mask"
     plan = LoopPlan(axis, lanes, 1 if masked else copies, bool(config.get("stream", False)), ahead, masked)
     return Scheduled(stage, None, _nest(stage, plan, block, problem), plan, block)
 
@@ -327,11 +335,23 @@ def _nest(stage: AnyStage, plan: LoopPlan, block: Block | None, problem: Problem
         loops.append(Loop(f"{shared[0]}_task", shared[0], max(1, share), Kind.PARALLEL, block.tasks))
     if block and block.size:
         loops += [Loop(f"{name}_block", name, 1 if name != shared[-1] else block.size) for name in shared]
-    inside = stage.loops if isinstance(stage, Stage) else (*(a for a in stage.loops if a != plan.vector), plan.vector)
-    own = [axis.name for axis in inside if axis.name != vector]
-    loops += [Loop(name, name) for name in own if not (block and block.size and name in shared[:-1])]
-    if plan.copies > 1:
+    around = [axis.name for axis in stage.loops if axis != plan.vector]
+    summed = [axis.name for axis in stage.over if axis != plan.vector] if isinstance(stage, Stage) else []
+    registers = isinstance(stage, Stage) and plan.vector in stage.axes and not stage.inner and bool(summed)
+    loops += [
+        Loop(name, name)
+        for name in around
+        if not (registers and name in summed) and not (block and block.size and name in shared[:-1])
+    ]
+    if plan.copies > 1 or registers:
         loops.append(Loop(f"{vector}_copies", vector, plan.copies * plan.lanes))
-    loops.append(Loop(f"{vector}_vector", vector, plan.lanes, Kind.UNROLL if plan.copies > 1 else Kind.SERIAL))
+    if registers:  # a sum for each lane of each copy
+        loops += [Loop(name, name) for name in summed]
+    if plan.copies > 1:
+        loops.append(Loop(f"{vector}_vector", vector, plan.lanes, Kind.UNROLL))
+    elif not registers:
+        loops.append(Loop(f"{vector}_vector", vector, plan.lanes))
     loops.append(Loop(vector, vector, 1, Kind.VECTOR))
-    return replace(nest, loops=tuple(loops), prefetch=int(plan.stream))
+    ahead = max((ahead.distance for ahead in plan.ahead), default=0)
+    accumulator = summed[-1] if registers else None
+    return replace(nest, loops=tuple(loops), accumulator=accumulator, prefetch=ahead, streamed=plan.stream)

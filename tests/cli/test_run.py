@@ -83,17 +83,16 @@ def test_a_run_with_its_gradients(start: Start, invoke: Invoke) -> None:
 
 
 @pytest.mark.slow
-def test_a_kernel_with_options_and_one_schedule(start: Start, invoke: Invoke) -> None:
+def test_a_kernel_with_options(start: Start, invoke: Invoke) -> None:
     words = ("--size", "x=2x6x8x9,w=4x3x3x3", "--option", "stride=2", "--option", "padding=1")
-    done = _ended(start("run", "conv2d", *words, "--direction", "vjp:x,jvp", "--json"))
+    done = _ended(start("run", "conv2d", *words, "--direction", "vjp:x,jvp", "--trials", "2", "--json"))
     assert done.code == 0, done.stderr
-    assert done.stderr.count("it has one schedule as yet") == 2
     rows = json.loads(done.stdout)["rows"]
     assert [row["direction"] for row in rows] == ["vjp:x", "jvp"]
     for row in rows:
         assert row["options"] == {"stride": 2, "padding": 1, "dilation": 1}
         assert row["size"]["g"] == 2
-        assert (row["statuses"], row["proven"]) == ({"ok": row["measurements"]}, True)
+        assert row["statuses"] == {"ok": row["measurements"]}
     shown = json.loads(invoke("show", "conv2d", "--option", "stride=2,padding=1", "--json").stdout)["rows"]
     assert [row["direction"] for row in shown] == ["vjp:x", "jvp"]
     assert "conv2d with stride=1, padding=0, dilation=1 is not tuned" in invoke("show", "conv2d").stdout
@@ -103,7 +102,7 @@ def test_a_kernel_with_options_and_one_schedule(start: Start, invoke: Invoke) ->
 def test_a_kernel_that_only_moves_data(start: Start) -> None:
     done = _ended(start("run", "embedding", "--size", "table=30x16,idx=20", "--direction", "forward"))
     assert done.code == 0, done.stderr
-    assert "none: the default won" in done.stdout
+    assert "20 trials" in done.stdout
 
 
 @pytest.mark.slow
