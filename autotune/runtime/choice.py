@@ -9,9 +9,10 @@ from enum import StrEnum
 from autotune.database import Record, find_winners
 from autotune.errors import DatabaseError, ShapeError
 from autotune.lang import Kernel
+from autotune.lang.sizes import extents_in
 from autotune.machine import Machine
 from autotune.schedule import Config, Workload
-from autotune.schedule.structure import structural_extents
+from autotune.schedule.structure import LARGEST_WINDOW, structural_extents
 from autotune.templates import template_for
 
 logger = logging.getLogger("autotune")
@@ -73,11 +74,14 @@ def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) ->
 def _similar(workload: Workload) -> Workload:
     """The workload at extents of about this size; at its own ones where those do not fit together.
 
-    Extents that follow from others are made to follow, and structural ones stay: a window of three is another kernel
-    than one of eight.
+    Extents that follow from others are made to follow; structural ones, and small ones that others follow from, stay: a
+    window of three is another kernel than one of eight.
     """
-    kernel, structure = workload.kernel, structural_extents(workload)
-    given = {name: structure.get(name, rounded(size)) for name, size in workload.extents}
+    kernel = workload.kernel
+    sources = {name for size in kernel.sizes.values() for name in extents_in(size)}
+    small = {name for name, size in workload.extents if name in sources and size <= LARGEST_WINDOW}
+    kept = small | structural_extents(workload).keys()
+    given = {name: size if name in kept else rounded(size) for name, size in workload.extents}
     try:
         known = given | kernel.complete({name: size for name, size in given.items() if name not in kernel.sizes})
         extents = {name: known[name] for name in given}

@@ -28,7 +28,7 @@ LEAST_ROWS = 16  # of a block, for the tiles to be worth packing the other opera
 
 
 class AttentionTemplate:
-    """Kernels whose main stage is a product of matrices that shares axes with another one."""
+    """Kernels whose main stage is one of several products of matrices, some of which multiply what others made."""
 
     name = "attention"
 
@@ -36,7 +36,9 @@ class AttentionTemplate:
     def takes(problem: Problem) -> bool:
         """Whether a kernel is one of this family."""
         stages, axes = problem.main_group
-        return len(_products(stages, problem)) > 1 and bool(_shared(problem, stages, axes))
+        made = {result.name for stage in stages for result in stage.results}
+        chained = any(read.tensor in made for product in _products(stages, problem) for read in product.factors)
+        return chained and len(_products(stages, problem)) > 1 and bool(_shared(problem, stages, axes))
 
     def space(self, workload: Workload, machine: Machine) -> Space:
         """The choices of the main product, and how many rows share a block; 0: all of them."""
@@ -100,11 +102,15 @@ def _products(stages: Sequence[AnyStage], problem: Problem) -> list[Stage]:
 
 
 def _shared(problem: Problem, stages: Sequence[AnyStage], axes: Sequence[Axis]) -> tuple[Axis, ...]:
-    """The axes by which arrays can be sliced for products, those that threads can share first, rows last."""
+    """The axes of the batch, those that threads can share first, and one of the rows: those of blocks for products."""
     products = _products(stages, problem)
-    found = [axis for axis in axes if all(_sliced(stage, axis) for stage in products)]
-    sizes, threads = problem.sizes(found), problem.workload.threads
-    return (*sorted(found[:-1], key=lambda axis: sizes[axis] < threads), *found[-1:])
+    forms = [contraction_of(stage) for stage in products]
+    sliced = [axis for axis in axes if all(_sliced(stage, axis) for stage in products)]
+    batch = [axis for axis in sliced if all(axis in form.batch for form in forms)]
+    rows = [axis for axis in sliced if axis not in batch and not any(axis in form.columns for form in forms)]
+    sizes, threads = problem.sizes(sliced), problem.workload.threads
+    found = [*sorted(batch, key=lambda axis: sizes[axis] < threads), *rows[-1:]]
+    return tuple(found)
 
 
 def _sliced(stage: Stage, axis: Axis) -> bool:

@@ -98,7 +98,7 @@ def expected_of(kernel: Kernel, values: Arguments) -> Results | None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data(), seed=SEEDS)
 def test_any_config_is_right_for_any_shape(name: str, data: st.DataObject, seed: int) -> None:
     """Whatever shape it was chosen for; no lane that counts leaves its array."""
