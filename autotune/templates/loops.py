@@ -50,6 +50,7 @@ from autotune.templates.plain import plain_nest, work
 
 COPIES = (1, 2, 4, 8)
 BLOCKS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+LEAST_VECTORS = 8  # in a block along them
 WORSE = 6.0  # times the least cost, up to which an axis may be the vector's
 LONG = 64  # terms of a sum from which on its rows are read in the order of memory
 # Accesses to memory from which on a second thread is woken by default.
@@ -275,6 +276,9 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
     touched = max(1, largest // max(1, shared)) * problem.workload.itemsize * len(members)
     fits = max(1, problem.cache(1) // touched)
     sizes = [int(str(block)) for block in blocks]
+    if any(axes[-1:] == tuple(_choices(stage, problem)[:1]) for stage in members):
+        # Vectors run along the block, which should hold many of them.
+        return next((size for size in sizes if size >= max(fits, LEAST_VECTORS * problem.lanes)), 0)
     return max((size for size in sizes if 0 < size <= fits), default=sizes[0])
 
 
