@@ -278,7 +278,8 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
     sizes = [int(str(block)) for block in blocks]
     if any(axes[-1:] == tuple(_choices(stage, problem)[:1]) for stage in members):
         # Vectors run along the block, which should hold many of them.
-        return next((size for size in sizes if size >= max(fits, LEAST_VECTORS * problem.lanes)), 0)
+        least = LEAST_VECTORS * problem.lanes
+        return max((size for size in sizes if least <= size <= max(fits, least)), default=0)
     return max((size for size in sizes if 0 < size <= fits), default=sizes[0])
 
 
