@@ -1,4 +1,4 @@
-"""Expressions at a point of a loop nest, as scalar code: each value once, before the loops that it does not depend on.
+"""Expressions at a point of a loop nest, or at those of a vector: each value once, before loops it does not depend on.
 
 Nothing is read outside an array. Affine indices without padding are proven in range when a workload is made; a padded
 access tests its range, unless the bounds of the loops say it already; an index that is computed at run time is tested
@@ -224,7 +224,7 @@ class Points:
         start, at, wide = self.frame.start(result.name), self.element(result, env), env.wide
         steps = [env.lanes(env.places[axis].index) for axis in result.axes]
         if wide is None or not (any(steps) or value.wide):
-            before = f"get({start}, {at}) + " if add else ""
+            before = f"{self._element(result, env)} + " if add else ""
             return f"put({start}, {at}, {before}{value.text if add else unwrapped(value.text)})"
         text = value.text if value.wide else f"splat({value.text})"
         if not any(steps):  # a buffer that has an element for each lane
@@ -233,7 +233,7 @@ class Points:
         how, of = ("", "") if wide.count is None else ("_first", f", {wide.count}")
         if self.plan.stream and access.step == 1 and not how and not add and result.name in self.frame.streamed:
             return f"stream({start}, {at}, {text})"
-        before = f"{access.load(how)}({start}, {access.where}{of}) + " if add else ""
+        before = f"{self._element(result, env)} + " if add else ""
         return f"{access.store(how)}({start}, {access.where}, {before}{text}{of})"
 
     def buffered(self, result: Result, env: Env) -> str:
@@ -256,21 +256,25 @@ class Points:
 
     def element_of(self, result: Result, env: Env, scope: Scope) -> Value:
         """The element of a result at the indices of `env`, under a name."""
+        name = self.frame.numbered("total")
+        scope.add(f"{name} = {self._element(result, env)}")
+        wide = any(env.lanes(env.places[axis].index) for axis in result.axes)
+        return Value(name, scope, atomic=True, wide=wide)
+
+    def _element(self, result: Result, env: Env) -> str:
+        """The element of a result at the indices of `env`, those of all lanes where they differ."""
         start, at = self.frame.start(result.name), self.element(result, env)
         steps = [env.lanes(env.places[axis].index) for axis in result.axes]
-        name = self.frame.numbered("total")
         if env.wide is None or not any(steps):
-            text = f"get({start}, {at})"
-        else:
-            access = self._lanes_access(result.name, steps, at)
-            how, of = ("", "") if env.wide.count is None else ("_first", f", {env.wide.count}")
-            text = f"{access.load(how)}({start}, {access.where}{of})"
-        scope.add(f"{name} = {text}")
-        return Value(name, scope, atomic=True, wide=env.wide is not None and any(steps))
+            return f"get({start}, {at})"
+        access = self._lanes_access(result.name, steps, at)
+        if env.wide.count is None:
+            return f"{access.load('')}({start}, {access.where})"
+        return f"{access.load('_first')}({start}, {access.where}, {env.wide.count})"
 
-    def place(self, text: str, index: Affine | None, extent: str, scope: Scope) -> Place:
-        """Where an index stands that is affine, or else a text in `scope`."""
-        return Place(self._variable(text, extent, scope) if index is None else index, scope)
+    def place(self, text: str, index: Affine | None, extent: str, scope: Scope, *, wide: bool = False) -> Place:
+        """Where an index stands that is affine, or else a text in `scope`, one of all lanes if `wide`."""
+        return Place(self._variable(text, extent, scope, wide=wide) if index is None else index, scope)
 
     def _lanes_access(self, tensor: str, steps: Sequence[int], at: str) -> "LanesAccess":
         """How the elements of all lanes are reached, the first of which is at offset `at`."""
@@ -493,8 +497,7 @@ class Points:
         places = {}
         each = zip(node.bound, found.affine, found.texts, found.all_lanes, found.own, strict=True)
         for axis, index, text, wide, scope in each:
-            at = block or scope
-            places[axis] = Place(self._variable(text, axis.extent, at, wide=wide) if index is None else index, at)
+            places[axis] = self.place(text, index, axis.extent, block or scope, wide=wide)
         return places
 
     def located(
@@ -599,9 +602,7 @@ class Points:
                 found.conditions.append(condition)
                 found.masks.append(f"({name} >= 0) & ({name} < {size if divisor == 1 else f'{divisor} * {size}'})")
             return
-        found.add(
-            text if divisor == 1 else f"({text}) // {divisor}", scope, index if divisor == 1 else None, step // divisor
-        )
+        found.add(text, scope, index, step)
         if needed:
             found.conditions.append(condition)
             lower, upper = condition.inequalities

@@ -8,7 +8,7 @@ from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
 from autotune.templates.contraction import ContractionTemplate, reuses
 from autotune.templates.contraction_form import Contraction
-from autotune.templates.loops import LoopsTemplate, Problem
+from autotune.templates.loops import LoopsTemplate, problem_for
 from autotune.templates.plain import PlainTemplate, main_stage
 from autotune.templates.pointwise import PointwiseTemplate
 from autotune.templates.reduction import ReductionTemplate
@@ -37,7 +37,7 @@ FAMILIES = (ScanTemplate, ScatterTemplate, WindowTemplate, RowwiseTemplate, Poin
 @lru_cache(maxsize=256)
 def template_for(workload: Workload) -> Template:
     """The template that runs `workload`, by the stage with most operations and those beside it, not by its name."""
-    problem = Problem(workload, detect())
+    problem = problem_for(workload, detect())
     if reuses(main_stage(workload), workload):
         return AttentionTemplate() if AttentionTemplate.takes(problem) else ContractionTemplate()
     return next(family() for family in FAMILIES if family.takes(problem))

@@ -22,7 +22,7 @@ from autotune.schedule.space import Value
 from autotune.templates.base import Schedule, Scheduled
 from autotune.templates.contraction import default_config, problem_of, product_nest, product_space, reuses
 from autotune.templates.contraction_form import contraction_of
-from autotune.templates.loops import BLOCKS, Problem, beside
+from autotune.templates.loops import BLOCKS, Problem, beside, problem_for
 
 LEAST_ROWS = 16  # of a block, for the tiles to be worth packing the other operand
 
@@ -42,7 +42,7 @@ class AttentionTemplate:
 
     def space(self, workload: Workload, machine: Machine) -> Space:
         """The choices of the main product, and how many rows share a block; 0: all of them."""
-        problem = Problem(workload, machine)
+        problem = problem_for(workload, machine)
         own = product_space(problem_of(_main(problem), workload), machine)
         knobs = [knob for knob in own.knobs if knob.name != "parallel"]
         threads = workload.threads
@@ -52,7 +52,7 @@ class AttentionTemplate:
 
     def default(self, workload: Workload, machine: Machine) -> Config:
         """Blocks that fill half of the second cache."""
-        problem = Problem(workload, machine)
+        problem = problem_for(workload, machine)
         block = _default_block(problem)
         stages, axes = problem.main_group
         product = problem_of(_main(problem), workload, _within(_shared(problem, stages, axes), block))
@@ -67,28 +67,38 @@ class AttentionTemplate:
     def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
         """The stages in order; raises ConfigError where `config` is not in the space."""
         self.space(workload, machine).check(config)
-        problem, size = Problem(workload, machine), int(config["block"])
+        problem, size = problem_for(workload, machine), int(config["block"])
         tasks = int(str(config["parallel"]).split("x", maxsplit=1)[0])
-        main, numbers, found = _main(problem), count(), []
+        numbers, found = count(), []
         for stages, axes in problem.groups:
             shared = _shared(problem, stages, axes)
             blocked = size if len(stages) > 1 else 0
             block = Block(next(numbers), shared, blocked, tasks) if shared and (blocked or tasks > 1) else None
-            within = _within(shared, blocked) if blocked else {}
+            within = _within(shared, blocked)
             for stage in stages:
                 if isinstance(stage, Stage) and stage in _products(stages, problem):
-                    product = replace(problem_of(stage, workload, within), threads=1)
-                    chosen = {**config, "parallel": "1x1"} if stage == main else default_config(product, machine)
-                    nest = product_nest(product, chosen)
-                    found.append(Scheduled(stage, product.contraction, nest, block=block))
+                    found.append(_product(stage, problem, config, within, block))
                 else:
-                    found.append(beside(stage, workload, machine, block))
+                    found.append(beside(stage, problem, block))
         return tuple(found)
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
-        """The nest of the main stage."""
-        main = _main(Problem(workload, machine))
-        return next(s.nest for s in self.schedule(workload, config, machine) if s.stage == main)
+        """The nest of the main stage; `config` is taken as valid."""
+        problem = problem_for(workload, machine)
+        stages, axes = problem.main_group
+        size = int(config["block"]) if len(stages) > 1 else 0
+        within = _within(_shared(problem, stages, axes), size)
+        return _product(_main(problem), problem, config, within, None).nest
+
+
+def _product(
+    stage: Stage, problem: Problem, config: Config, within: Mapping[Axis, int], block: Block | None
+) -> Scheduled:
+    """A product with its tiles: those of the config where it is the main one."""
+    product = replace(problem_of(stage, problem.workload, within), threads=1)
+    main = stage == problem.main
+    chosen = {**config, "parallel": "1x1"} if main else default_config(product, problem.machine)
+    return Scheduled(stage, product.contraction, product_nest(product, chosen), block=block)
 
 
 def _main(problem: Problem) -> Stage:

@@ -50,7 +50,7 @@ from autotune.schedule import (
 from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder, split, unroll, vectorize
 from autotune.templates.base import Schedule, Scheduled
 from autotune.templates.contraction_form import Contraction, contraction_of, runs_of
-from autotune.templates.loops import beside
+from autotune.templates.loops import beside, problem_for
 from autotune.templates.plain import main_stage
 
 # Values that knobs may take: powers of two, and for the sizes that fill caches some between them. A block is rounded up
@@ -199,7 +199,7 @@ class ContractionTemplate:
                 chosen = config if stage == main else default_config(problem, machine)
                 scheduled.append(Scheduled(stage, problem.contraction, product_nest(problem, chosen)))
             else:
-                scheduled.append(beside(stage, workload, machine))
+                scheduled.append(beside(stage, problem_for(workload, machine)))
         return tuple(scheduled)
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:

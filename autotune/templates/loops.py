@@ -14,8 +14,7 @@ registers, or, where `accumulate` is "memory", added to the result row by row, i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import count
+from functools import cached_property, lru_cache
 from math import prod
 
 from autotune.lang import Axis, TensorSpec
@@ -103,6 +102,11 @@ class Problem:
         """The stages that run in one block with the main one, and the axes that they share."""
         return next(group for group in self.groups if self.main in group[0])
 
+    @cached_property
+    def choices(self) -> Mapping[str, tuple[Axis, ...]]:
+        """By the name of a stage, the axes that may be the vector's, that of least cost first."""
+        return {stage.name: tuple(_choices(stage, self)) for stage in self.stages}
+
     @property
     def lanes(self) -> int:
         """Elements of the machine's vectors."""
@@ -118,6 +122,12 @@ class Problem:
         return found.size if found else self.machine.caches[-1].size
 
 
+@lru_cache(maxsize=64)
+def problem_for(workload: Workload, machine: Machine, states: str = RECOMPUTE) -> Problem:
+    """The problem of a workload, kept since every config of its space is asked for it."""
+    return Problem(workload, machine, states)
+
+
 class LoopsTemplate:
     """Stages as loops over vectors."""
 
@@ -125,9 +135,9 @@ class LoopsTemplate:
 
     def space(self, workload: Workload, machine: Machine) -> Space:
         """The choices that there are for the main stage and the stages beside it."""
-        problem = Problem(workload, machine)
+        problem = problem_for(workload, machine)
         knobs = [Knob("parallel", _grids(problem), ordered=False, doc="slices for threads")]
-        axes = _choices(problem.main, problem)
+        axes = problem.choices[problem.main.name]
         if axes:
             lanes = tuple(dict.fromkeys((max(2, problem.lanes // 2), problem.lanes)))
             knobs += [
@@ -147,9 +157,7 @@ class LoopsTemplate:
             blocks = tuple(block for block in BLOCKS if block < max(size, 2))
             knobs.append(Knob("block", blocks, doc="indices of a block that stages share; 0: all"))
             if _ahead(problem, 1):
-                knobs.append(
-                    Knob("prefetch", (False, True), ordered=False, doc="ask for the next block in the last stage")
-                )
+                knobs.append(Knob("prefetch", (False, True), ordered=False, doc="ask for the next block early"))
         if choice := policies(stages_of(workload), problem.outputs):
             knobs.append(
                 Knob("states", choice, ordered=False, doc="which states of a recurrence are kept for its reverse")
@@ -164,12 +172,12 @@ class LoopsTemplate:
         return Space(tuple(knobs), constraints if axes else ())
 
     def default(self, workload: Workload, machine: Machine) -> Config:
-        """Whole vectors along the axis of least cost; blocks that fit the second cache; streams where nothing fits."""
-        problem, space = Problem(workload, machine), self.space(workload, machine)
+        """Whole vectors along the axis of least cost; blocks that fit the first cache; streams where nothing fits."""
+        problem, space = problem_for(workload, machine), self.space(workload, machine)
         knobs = {knob.name: knob.values for knob in space.knobs}
         chosen: dict[str, object] = {"parallel": _default_grid(problem, knobs["parallel"])}
         if "vector" in knobs:
-            axis = _choices(problem.main, problem)[0]
+            axis = problem.choices[problem.main.name][0]
             chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main, problem)}
             chosen["stream"] = workload.bytes > problem.cache(3)
             chosen["edges"] = _edges(problem.main, problem)
@@ -185,31 +193,34 @@ class LoopsTemplate:
     def schedule(self, workload: Workload, config: Config, machine: Machine) -> Schedule:
         """The stages in order; raises ConfigError where `config` is not in the space."""
         self.space(workload, machine).check(config)
-        problem = Problem(workload, machine, str(config.get("states", RECOMPUTE)))
-        tasks = int(str(config["parallel"]).split("x", maxsplit=1)[0])
-        found = []
-        numbers = count()
-        for stages, axes in problem.groups:
-            size = int(config.get("block", 0)) if problem.main in stages else _default_block(problem, BLOCKS, stages)
-            shared = bool(axes) and (tasks > 1 or (len(stages) > 1 and size > 0))
-            block = Block(next(numbers), axes, size if len(stages) > 1 else 0, tasks) if shared else None
-            found += [_scheduled(stage, problem, config, block) for stage in stages]
+        problem, found = problem_for(workload, machine, str(config.get("states", RECOMPUTE))), []
+        for number in range(len(problem.groups)):
+            block = _block(problem, config, number)
+            found += [_scheduled(stage, problem, config, block) for stage in problem.groups[number][0]]
         return tuple(found)
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
-        """The nest of the main stage."""
-        schedule = self.schedule(workload, config, machine)
-        problem = Problem(workload, machine, str(config.get("states", RECOMPUTE)))
-        return next(scheduled.nest for scheduled in schedule if scheduled.stage.name == problem.main.name)
+        """The nest of the main stage; `config` is taken as valid."""
+        problem = problem_for(workload, machine, str(config.get("states", RECOMPUTE)))
+        number = problem.groups.index(problem.main_group)
+        return _scheduled(problem.main, problem, config, _block(problem, config, number)).nest
 
 
-def beside(stage: AnyStage, workload: Workload, machine: Machine, block: Block | None = None) -> Scheduled:
+def _block(problem: Problem, config: Config, number: int) -> Block | None:
+    """What the stages of the group of this number share, if anything."""
+    stages, axes = problem.groups[number]
+    tasks = int(str(config["parallel"]).split("x", maxsplit=1)[0])
+    size = int(config.get("block", 0)) if problem.main in stages else _default_block(problem, BLOCKS, stages)
+    shared = bool(axes) and (tasks > 1 or (len(stages) > 1 and size > 0))
+    return Block(number, axes, size if len(stages) > 1 else 0, tasks) if shared else None
+
+
+def beside(stage: AnyStage, problem: Problem, block: Block | None = None) -> Scheduled:
     """A lesser stage of a kernel of another template, by the default."""
-    return _scheduled(stage, Problem(workload, machine), {}, block)
+    return _scheduled(stage, problem, {}, block)
 
 
 def _choices(stage: AnyStage, problem: Problem) -> list[Axis]:
-    """Axes that may be the vector's, that of least cost first."""
     sizes = problem.sizes(stage.loops)
     best = best_vector_axis(stage, sizes, problem.lanes)
     if best is None:
@@ -276,7 +287,7 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
     touched = max(1, largest // max(1, shared)) * problem.workload.itemsize * len(members)
     fits = max(1, problem.cache(1) // touched)
     sizes = [int(str(block)) for block in blocks]
-    if any(axes[-1:] == tuple(_choices(stage, problem)[:1]) for stage in members):
+    if any(axes[-1:] == problem.choices[stage.name][:1] for stage in members):
         # Vectors run along the block, which should hold many of them.
         least = LEAST_VECTORS * problem.lanes
         return max((size for size in sizes if least <= size <= max(fits, least)), default=0)
@@ -293,7 +304,7 @@ def _ahead(problem: Problem, distance: int) -> tuple[Ahead, ...]:
     """The inputs that the stages of the main group read along the vectors of the last of them."""
     stages, axes = problem.main_group
     last = _asking(problem)
-    vector = next(iter(_choices(last, problem)), None)
+    vector = next(iter(problem.choices[last.name]), None)
     if not isinstance(last, PointStage) or not axes or vector in axes:
         return ()
     inputs = {spec.name for spec in problem.workload.kernel.inputs}
@@ -306,7 +317,7 @@ def _ahead(problem: Problem, distance: int) -> tuple[Ahead, ...]:
 def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block | None) -> Scheduled:
     """A stage with its loops in order, and the decisions about them."""
     main = stage.name == problem.main.name
-    choices = _choices(stage, problem)
+    choices = problem.choices[stage.name]
     by_name = {axis.name: axis for axis in choices}
     # Under another policy for states the main stage may be another one, which has axes of its own.
     axis = by_name.get(str(config.get("vector"))) if main else None
@@ -321,7 +332,7 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
         kept_in_memory = kept == "memory" and _may_stay_in_memory(stage, axis)
         stage = replace(stage, inner=(axis,) if kept_in_memory else few if axis not in few else ())
     ahead: tuple[Ahead, ...] = ()
-    if block and block.size and config.get("prefetch") and stage == _asking(problem):
+    if block and block.size and config.get("prefetch") and stage.name == _asking(problem).name:
         ahead = _ahead(problem, block.size)
     masked = (config["edges"] if main and "edges" in config else _edges(stage, problem)) == "mask"
     plan = LoopPlan(axis, lanes, 1 if masked else copies, bool(config.get("stream", False)), ahead, masked)

@@ -1,4 +1,4 @@
-"""Windows that slide over images: depthwise convolutions, pooling, stencils, and their gradients.
+"""Windows that slide over images: depthwise convolutions, pooling, and their gradients.
 
     for places: out[…, p, q] = reduce over r, s of x[…, stride·p + r, stride·q + s]
 
