@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 export AUTOTUNE_DB ?= $(CURDIR)/.autotune/autotune.db
 export AUTOTUNE_CACHE ?= $(CURDIR)/.autotune/cache
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench clean browser
 
 run: $(VENV)/.run  ## tune a matrix product and its gradients, print the table
 	$(BIN)/autotune run matmul --size m=512,n=512,k=512 --trials 24 --time 105s --threads 1
 
-test: $(VENV)/.test  ## the whole test suite, file by file in two processes
+test: $(VENV)/.test browser  ## the whole test suite, file by file in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test  ## linters, types and layers
@@ -36,6 +36,14 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	touch $@ $(VENV)/.run
+
+# Tests of the dashboard need Debian's Chromium; where it cannot be installed they fail and say so.
+browser:
+	@command -v chromium >/dev/null || { \
+	  sudo=$$(test "$$(id -u)" = 0 || echo sudo -n); \
+	  $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq --no-install-recommends chromium >/dev/null; \
+	} || echo "make: Chromium could not be installed; the tests in tests/dashboard will fail" >&2
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .autotune build dist

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autotune.cli import units
+from autotune import units
 from autotune.measure import Status
 from autotune.schedule import Workload
 from autotune.search import BatchProposed, Event, Finished, MachineLoaded, Progress, Proving, Started, TrialFinished

@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotune import settings
-from autotune.cli import units
+from autotune import settings, units
 from autotune.database.workload_key import WorkloadKey
 from autotune.errors import AutotuneError
 from autotune.lang import Kernel

@@ -5,7 +5,8 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from autotune.database import fields
+from autotune import markup, units
+from autotune.database import fields, workload_key
 from autotune.errors import FormatError
 from autotune.machine.fields import field
 from autotune.schedule.space import Config
@@ -52,6 +53,19 @@ class Winner:
     def default_seconds(self) -> float:
         """Median seconds per call of the default config."""
         return statistics.median(self.default_samples)
+
+    def _repr_html_(self) -> str:
+        gain = units.gain(self.default_seconds / self.seconds, self.ratio_low, self.ratio_high)
+        facts = {
+            "time": f"{units.duration(self.seconds)}, median of {len(self.samples)} samples",
+            "default": units.duration(self.default_seconds),
+            "gain": f"{gain}, 95 % interval",
+            "machine": self.machine,
+            "proven": self.proven,
+        }
+        return markup.card(
+            workload_key.words(self.workload), facts, markup.table(("knob", "value"), self.config.items())
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The winner as data that `json.dumps` takes."""

@@ -21,6 +21,11 @@ class WorkloadKey:
     dtype: str
     threads: int
 
+    def __str__(self) -> str:
+        extents = ",".join(f"{name}={size}" for name, size in self.extents.items())
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        return f"{self.kernel} {self.direction} {extents} {self.dtype} {threads}"
+
     @classmethod
     def parse(cls, key: str) -> Self:
         """Takes a key apart; raises `FormatError` for a text that is not the canonical JSON of just these parts."""
@@ -37,3 +42,11 @@ class WorkloadKey:
                 name: fields.text(field(parts, name, str, where=where), where=f"{name} of a workload") for name in names
             },
         )
+
+
+def words(key: str) -> str:
+    """A key for people, as `Workload.describe` has it but for the order of extents; the key itself where it is none."""
+    try:
+        return str(WorkloadKey.parse(key))
+    except FormatError:
+        return key

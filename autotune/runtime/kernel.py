@@ -7,7 +7,7 @@ from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
-from autotune import settings
+from autotune import markup, settings
 from autotune.autodiff import derive
 from autotune.autodiff import directions as directions_of
 from autotune.errors import AutotuneError, DefinitionError, ShapeError
@@ -180,6 +180,16 @@ class TunedKernel:
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())
         return f"<kernel {self.definition.signature()}{f' with {options}' if options else ''}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "inputs": ", ".join(map(str, self.definition.inputs)),
+            "outputs": ", ".join(map(str, self.definition.outputs)),
+            "extents": ", ".join(self.definition.extent_names),
+            "options": ", ".join(f"{name}={value}" for name, value in self.options.items()) or "none",
+            "directions": ", ".join(self.directions),
+        }
+        return markup.card(self.definition.signature(), facts)
 
 
 def kernel(function: Function) -> TunedKernel:

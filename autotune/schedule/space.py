@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune import markup
 from autotune.errors import ConfigError
 
 Value: TypeAlias = int | float | str | bool
@@ -138,6 +139,12 @@ class Space:
                 values = ", ".join(f"{name}={config[name]!r}" for name in constraint.knobs)
                 message = f"the config violates {constraint.reason!r}: {values}"
                 raise ConfigError(message)
+
+    def _repr_html_(self) -> str:
+        rows = [(knob.name, ", ".join(map(str, knob.values)), knob.doc) for knob in self.knobs]
+        constraints = "; ".join(constraint.reason for constraint in self.constraints) or "none"
+        facts = {"valid configs": f"{self.size:,}", "constraints": constraints}
+        return markup.card("space", facts, markup.table(("knob", "values", "what it does"), rows))
 
     def contains(self, config: Config) -> bool:
         """Whether `config` is valid."""

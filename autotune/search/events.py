@@ -1,8 +1,10 @@
 """What a tuning run tells while it goes, for a live display, and what it gives in the end."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autotune import markup, units
 from autotune.database.winner import Winner
 from autotune.machine import Machine
 from autotune.measure.measurement import Measurement, Status
@@ -112,3 +114,16 @@ class Outcome:
     def gflops(self) -> float:
         """Speed of the winner in 10^9 operations per second, or of the best measured where there is no winner."""
         return self.workload.flops / self.winner.seconds / 1e9 if self.winner else self.progress.gflops
+
+    def _repr_html_(self) -> str:
+        progress = self.progress
+        failures = ", ".join(f"{count} {status}" for status, count in sorted(progress.failures.items())) or "none"
+        facts = {
+            "trials": f"{progress.done} of {progress.trials}, {progress.earlier} of them by earlier runs",
+            "failures": failures,
+            "best measured": units.duration(progress.best) if math.isfinite(progress.best) else "none yet",
+        }
+        if self.error:
+            facts["not proven"] = self.error
+        winner = self.winner._repr_html_() if self.winner else "<div>no winner proven yet</div>"
+        return markup.card(self.workload.describe(), facts, winner)

@@ -15,9 +15,9 @@ from autotune.cli.bench.cases import Case
 from autotune.cli.bench.comparison import ContestError
 from autotune.cli.bench.results import Results
 from autotune.cli.tuning import Effort, tune_each
-from autotune.cli.units import duration
 from autotune.database import Database
 from autotune.machine import detect, versions
+from autotune.units import duration
 
 CASE = Case((64, 64, 64))
 EFFORT = Effort(trials=8)

@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from autotune.cli import terminal, units
-from autotune.cli.units import duration
+from autotune import units
+from autotune.cli import terminal
+from autotune.units import duration
 
 
 def table(rows: Iterable[Mapping[str, Any]], peers: Iterable[str]) -> Table:

@@ -53,7 +53,7 @@ def _forget_peaks(here: "Machine") -> None:
 
 
 def _description(here: "Machine") -> dict[str, str]:
-    from autotune.cli.units import size
+    from autotune.units import size
 
     caches = [f"L{cache.level} {size(cache.size)}{_sharing(cache.shared_by)}" for cache in here.caches]
     return {
@@ -71,7 +71,7 @@ def _sharing(cores: int) -> str:
 
 
 def _peaks(best: "Peaks") -> dict[str, str]:
-    from autotune.cli.units import gigaflops
+    from autotune.units import gigaflops
 
     rates = {
         f"{dtype} FMA": ", ".join(

@@ -160,7 +160,7 @@ def _print_table(out: "Console", tuned: "Sequence[Tuned]") -> None:
 
 
 def _cells(found: "Tuned") -> tuple[str, ...]:
-    from autotune.cli import units
+    from autotune import units
 
     if found.seconds is None:
         return ("-", "-", "-", "-", found.gain_words)

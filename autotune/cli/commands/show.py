@@ -49,7 +49,8 @@ def show(kernel: KernelWord, option: OptionWords = None, db: DatabasePlace = Non
 
 
 def _details(tuned: "Tuned") -> "Table":
-    from autotune.cli import terminal, units
+    from autotune import units
+    from autotune.cli import terminal
 
     values = {}
     if tuned.seconds is not None:

@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from autotune.cli import terminal, units
+from autotune import units
+from autotune.cli import terminal
 from autotune.cli.bench.report import geometric_mean
-from autotune.cli.units import duration
+from autotune.units import duration
 
 Row: TypeAlias = Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotune.cli import units
+from autotune import units
 
 
 @pytest.mark.parametrize(
