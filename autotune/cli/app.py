@@ -13,6 +13,7 @@ from autotune.cli.commands import (
     bench_lookup,
     bench_matmul,
     bench_plot,
+    bench_search,
     db_export,
     db_import,
     db_merge,
@@ -122,6 +123,7 @@ def make_app() -> typer.Typer:
     benches.command("kernels")(bench_kernels.bench_kernels)
     benches.command("matmul")(bench_matmul.bench_matmul)
     benches.command("lookup")(bench_lookup.bench_lookup)
+    benches.command("search")(bench_search.bench_search)
     benches.command("plot")(bench_plot.bench_plot)
     app.add_typer(benches, name="bench")
     return app

@@ -15,6 +15,7 @@ from autotune.search.events import (
     TrialFinished,
 )
 from autotune.search.laboratory import Bench, Duel, Laboratory
+from autotune.search.listed import listed
 from autotune.search.proposer import History, Proposer
 from autotune.search.sampler import Sampler
 from autotune.search.tune import Report, Task, run, tune
@@ -37,6 +38,7 @@ __all__ = [
     "Started",
     "Task",
     "TrialFinished",
+    "listed",
     "run",
     "tune",
 ]

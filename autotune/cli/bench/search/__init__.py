@@ -1,0 +1,1 @@
+"""`bench search`: searches that replay exhaustive tables instead of measuring."""

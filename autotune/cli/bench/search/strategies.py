@@ -1,0 +1,69 @@
+"""Who is compared: strategies that search a table, each a function of the table, a budget and a seed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TypeAlias
+
+import numpy as np
+
+from autotune.cli.bench.search.kernel_tuner import kernel_tuner
+from autotune.cli.bench.search.optuna_samplers import optuna_sampler
+from autotune.cli.bench.search.tables import Table
+from autotune.search.proposer import History, Proposer
+
+Search: TypeAlias = Callable[[Table, int, int], Sequence[int]]
+"""Places in the table of the configs that are evaluated, in their order, each once: `search(table, budget, seed)`."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A search, what it is in a few words, and the package it comes from, if that is none of ours."""
+
+    search: Search
+    words: str
+    package: str | None = None
+    variant: bool = False
+    """Whether it is ours with one choice made otherwise, to show what the choice is worth."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package is there."""
+        try:
+            return self.package is None or bool(metadata.version(self.package))
+        except metadata.PackageNotFoundError:
+            return False
+
+
+def ours(table: Table, budget: int, seed: int) -> list[int]:
+    """The proposer that a tuning run uses, asked for one config at a time and told nothing but the knobs."""
+    return propose(table, budget, Proposer(table.space, seed=seed), batch=1)
+
+
+def propose(table: Table, budget: int, proposer: Proposer, *, batch: int) -> list[int]:
+    """What a proposer evaluates when it is asked for `batch` configs at a time."""
+    places: list[int] = []
+    nothing = table.space.indices([])
+    while len(places) < min(budget, len(table.rows)):
+        history = History(table.rows[places], table.times[places] / 1e3, nothing)
+        proposed = table.space.indices(proposer.propose(history, min(batch, budget - len(places))))
+        places += [table.places[row.tobytes()] for row in proposed]
+    return places
+
+
+def random(table: Table, budget: int, seed: int) -> list[int]:
+    """Configs drawn without replacement."""
+    rng = np.random.default_rng(seed)
+    return list(map(int, rng.choice(len(table.rows), size=min(budget, len(table.rows)), replace=False)))
+
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "ours": Strategy(ours, "this project's sampler, one config at a time"),
+    "random": Strategy(random, "draws without replacement"),
+    "tpe": Strategy(optuna_sampler("tpe"), "Optuna's TPESampler"),
+    "gp": Strategy(optuna_sampler("gp"), "Optuna's GPSampler", "torch"),
+    **{
+        f"kt_{name}": Strategy(kernel_tuner(name), f"Kernel Tuner's {name}, replaying the table", "kernel_tuner")
+        for name in ("genetic_algorithm", "adaptive_tabu_greywolf", "hybrid_vndx", "bayes_opt", "simulated_annealing")
+    },
+}
