@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from autotune.codegen.source import Source
 from autotune.codegen.start import defer_blas_check
+from autotune.machine.lines import LINE_BYTES, to_next_line
 from autotune.settings import cache_directory
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,6 @@ def scratch_arguments(count: int, dtype: str) -> tuple[NDArray[Any], ...]:
 def allocate_scratch(count: int, dtype: str) -> NDArray[Any]:
     """An uninitialised one-dimensional array of `count` elements whose first is on a cache line."""
     itemsize = np.dtype(dtype).itemsize
-    memory = np.empty(count * itemsize + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    memory = np.empty(count * itemsize + LINE_BYTES, np.uint8)
+    start = to_next_line(memory)
     return memory[start : start + count * itemsize].view(dtype)

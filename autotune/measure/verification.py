@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune.machine.lines import LARGE_BYTES, LINE_BYTES, to_next_line
+
 Array = NDArray[Any]
 PATTERN = 0xA5
 GUARD_ROWS = 32
@@ -38,14 +40,16 @@ class Guarded:
 def guarded(name: str, shape: tuple[int, ...], dtype: str) -> Guarded:
     """An array of that shape, filled as `poison` says, between guards of some 32 rows each.
 
-    Its place within a line of the cache is that of any large NumPy array, so that it is timed as a user's own array.
+    It begins where the result of a call does: on a line of the cache where it is large, else where any NumPy array may.
     """
     kind = np.dtype(dtype)
     count = int(np.prod(shape, dtype=np.int64))
     row = shape[-1] * kind.itemsize if shape else 0
     guard = min(max(GUARD_ROWS * row, LEAST_GUARD), LARGEST_GUARD) // LEAST_GUARD * LEAST_GUARD
-    memory = np.full(2 * guard + count * kind.itemsize, PATTERN, np.uint8)
-    return _between(name, memory, guard, kind, shape)
+    size = count * kind.itemsize
+    memory = np.full(2 * guard + size + LINE_BYTES, PATTERN, np.uint8)
+    start = to_next_line(memory) if size >= LARGE_BYTES else 0
+    return _between(name, memory[start : start + 2 * guard + size], guard, kind, shape)
 
 
 def _between(name: str, memory: Array, guard: int, kind: np.dtype[Any], shape: tuple[int, ...]) -> Guarded:

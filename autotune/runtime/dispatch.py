@@ -38,7 +38,7 @@ class Dispatch:
         """The `__call__` of a kernel: a function of `self`, a TunedKernel, the kernel's inputs, `out` and options."""
         scope: dict[str, Any] = {f"call_{dtype}_plans": plans for dtype, plans in self._plans.items()}
         scope |= {f"call_{name}": dtype for name, dtype in DTYPES.items()}
-        scope |= {"call_no_plans": {}, "call_int64": INTEGER, "call_empty": np.empty, "call_latest": self._latest}
+        scope |= {"call_no_plans": {}, "call_int64": INTEGER, "call_latest": self._latest}
         return write_call(self.kernel, scope | {"call_other": self._other, "call_into": self._into})
 
     def refresh(self) -> None:

@@ -67,8 +67,8 @@ def write_call(kernel: Kernel, scope: dict[str, Any]) -> Callable[..., Any]:
 
     `scope` has call_float32_plans and call_float64_plans, which map shapes to an entry as `entry_of` makes it, a list
     call_latest of the entry of the latest call, at first `no_entry`, an empty dict call_no_plans, the dtypes
-    call_float32, call_float64 and call_int64, call_empty to allocate arrays, and call_other and call_into for calls
-    that no plan is found for or that are given `out`.
+    call_float32, call_float64 and call_int64, and call_other and call_into for calls that no plan is found for or that
+    are given `out`.
     """
     names = [spec.name for spec in kernel.inputs]
     tensors = [spec for spec in kernel.inputs if isinstance(spec, TensorSpec)]
@@ -100,14 +100,14 @@ def entry_of(plan: Plan, dtype: Any, inputs: Sequence[Any]) -> Entry:
     shapes = tuple(result.shape for result in plan.results)
     pairs = zip(plan.workload.kernel.inputs, inputs, strict=True)
     given = (value.shape for spec, value in pairs if not isinstance(spec, ScalarSpec))
-    return (plan, plan.call, shapes[0] if len(shapes) == 1 else shapes, plan.pool, dtype, *given)
+    return (plan, plan.call, shapes[0] if len(shapes) == 1 else shapes, plan.allocator, plan.pool, dtype, *given)
 
 
 def no_entry(kernel: Kernel) -> Entry:
     """An entry that no call has the dtype and shapes of."""
     results = (None,) * len(kernel.outputs) if len(kernel.outputs) > 1 else None
     tensors = sum(isinstance(spec, TensorSpec) for spec in kernel.inputs)
-    return (None, None, results, None, None, *(None,) * tensors)
+    return (None, None, results, None, None, None, *(None,) * tensors)
 
 
 def _signature(kernel: Kernel) -> Signature:
@@ -143,7 +143,7 @@ def _results(kernel: Kernel, tensors: Sequence[TensorSpec]) -> dict[str, str]:
         f"{result} = call_empty({shape}, {dtype})" for result, shape, dtype in zip(results, shapes, dtypes, strict=True)
     ]
     return {
-        "entry": ", ".join(("call_plan, call_compute", found, "call_pool, call_dtype", *given)),
+        "entry": ", ".join(("call_plan, call_compute", found, "call_empty, call_pool, call_dtype", *given)),
         "allocate": "\n    ".join(made),
         "results": ", ".join(results),
     }

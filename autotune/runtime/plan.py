@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -19,6 +19,7 @@ from autotune.lang.reference import evaluate
 from autotune.machine import Machine
 from autotune.runtime.choice import Choice
 from autotune.runtime.grouping import Split, splitting
+from autotune.runtime.result_memory import allocator
 from autotune.schedule import Workload
 from autotune.schedule.space import Value
 
@@ -39,9 +40,10 @@ class Result:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def empty(self) -> Array:
-        """A new array for it."""
-        return np.empty(self.shape, self.dtype)
+    @property
+    def bytes(self) -> int:
+        """Bytes of the array."""
+        return prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,14 @@ class Plan:
 
         return scratch_arguments(self.scratch, self.workload.dtype)
 
+    @cached_property
+    def allocator(self) -> Callable[..., Array]:
+        """Makes an array for a result, of its shape and dtype."""
+        return allocator(max(result.bytes for result in self.results))
+
     def empty(self) -> tuple[Array, ...]:
-        """New arrays for the results."""
-        return tuple(result.empty() for result in self.results)
+        """Arrays for the results, uninitialised."""
+        return tuple(self.allocator(result.shape, result.dtype) for result in self.results)
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Array]) -> None:
         """Compute into `outputs`, arrays of the results' shapes and dtypes with any strides.

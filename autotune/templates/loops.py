@@ -50,6 +50,7 @@ from autotune.templates.plain import plain_nest, work
 COPIES = (1, 2, 4, 8)
 BLOCKS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 LEAST_VECTORS = 8  # in a block along them
+ENOUGH_VECTORS = 64  # in a block across them; larger ones only read memory less evenly
 WORSE = 6.0  # times the least cost, up to which an axis may be the vector's
 LONG = 64  # terms of a sum from which on its rows are read in the order of memory
 # Accesses to memory from which on a second thread is woken by default.
@@ -172,20 +173,20 @@ class LoopsTemplate:
         return Space(tuple(knobs), constraints if axes else ())
 
     def default(self, workload: Workload, machine: Machine) -> Config:
-        """Whole vectors along the axis of least cost; blocks that fit the first cache; streams where nothing fits."""
+        """Whole vectors along the axis of least cost; blocks that fit the first cache; streams where little fits."""
         problem, space = problem_for(workload, machine), self.space(workload, machine)
         knobs = {knob.name: knob.values for knob in space.knobs}
         chosen: dict[str, object] = {"parallel": _default_grid(problem, knobs["parallel"])}
         if "vector" in knobs:
             axis = problem.choices[problem.main.name][0]
             chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main, problem)}
-            chosen["stream"] = workload.bytes > problem.cache(3)
+            chosen["stream"] = workload.bytes > problem.cache(3) // 2
             chosen["edges"] = _edges(problem.main, problem)
             if "accumulate" in knobs:
                 chosen["accumulate"] = _default_accumulate(problem.main, axis, problem)
         if "block" in knobs:
             chosen["block"] = _default_block(problem, knobs["block"])
-            chosen["prefetch"] = workload.bytes > problem.cache(2)
+            chosen["prefetch"] = False
         if "states" in knobs:
             chosen["states"] = RECOMPUTE
         return {knob.name: chosen[knob.name] for knob in space.knobs}  # type: ignore[misc]
@@ -291,7 +292,8 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
         # Vectors run along the block, which should hold many of them.
         least = LEAST_VECTORS * problem.lanes
         return max((size for size in sizes if least <= size <= max(fits, least)), default=0)
-    return max((size for size in sizes if 0 < size <= fits), default=sizes[0])
+    enough = max(1, ENOUGH_VECTORS * problem.lanes // max(1, largest // max(1, shared)))
+    return max((size for size in sizes if 0 < size <= min(fits, enough)), default=sizes[0])
 
 
 def _asking(problem: Problem) -> AnyStage:

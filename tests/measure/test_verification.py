@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from autotune.machine.lines import LARGE_BYTES, to_next_line
 from autotune.measure.verification import (
     WrongResultError,
     check_untouched,
@@ -35,9 +36,15 @@ def test_whole_numbers_are_compared() -> None:
         check_values(np.array([3, 6]), expected, np.zeros(2), "largest")
 
 
-def test_it_lies_in_memory_as_any_large_array_does() -> None:
-    result = guarded("out", (512, 512), "float32")
-    assert result.array.ctypes.data % 64 == result.before.ctypes.data % 64
+@pytest.mark.parametrize("side", [511, 512, 513, 1000])
+def test_it_begins_where_the_result_of_a_call_does(side: int) -> None:
+    result = guarded("out", (side, side), "float32")
+    if result.array.nbytes >= LARGE_BYTES:
+        assert to_next_line(result.array) == 0
+    assert not np.shares_memory(result.before, result.array)
+    assert not np.shares_memory(result.after, result.array)
+    result.array.fill(0)
+    result.check()
 
 
 @pytest.mark.parametrize(("side", "where"), [("before", "before its start"), ("after", "past its end")])
