@@ -23,7 +23,7 @@ def card(title: str, facts: Mapping[str, object], *tables: str) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> str:
     """A table with these headings; the columns called `numbers` are aligned to the right."""
     right = set(numbers)
-    sides = ["right" if column in right else "left" for column in columns]
+    sides = ["right;white-space:nowrap" if column in right else "left" for column in columns]
     head = "".join(
         f'<th style="text-align:{side}">{text(column)}</th>' for column, side in zip(columns, sides, strict=True)
     )

@@ -19,6 +19,7 @@ from autotune.cli.commands import (
     db_merge,
     list_kernels,
     machine,
+    report,
     run,
     show,
 )
@@ -114,6 +115,7 @@ def make_app() -> typer.Typer:
     app.command("list")(list_kernels.list_kernels)
     app.command("show")(show.show)
     app.command("machine")(machine.machine)
+    app.command("report")(report.report)
     exchange = _group(help="Export, import and merge tuning databases.\n\nExample: autotune db export results.jsonl")
     exchange.command("export")(db_export.db_export)
     exchange.command("import")(db_import.db_import)

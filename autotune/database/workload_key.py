@@ -22,9 +22,17 @@ class WorkloadKey:
     threads: int
 
     def __str__(self) -> str:
+        return f"{self.kernel} {self.direction} {self._rest}"
+
+    @property
+    def without_direction(self) -> str:
+        """The same text without the direction: one for a kernel and its gradients."""
+        return f"{self.kernel} {self._rest}"
+
+    @property
+    def _rest(self) -> str:
         extents = ",".join(f"{name}={size}" for name, size in self.extents.items())
-        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
-        return f"{self.kernel} {self.direction} {extents} {self.dtype} {threads}"
+        return f"{extents} {self.dtype} {self.threads} thread{'' if self.threads == 1 else 's'}"
 
     @classmethod
     def parse(cls, key: str) -> Self:

@@ -99,6 +99,13 @@ def peaks(machine: Machine, threads: Sequence[int] | None = None, seconds: float
     return result
 
 
+def bandwidth(size: int, threads: int, peaks: Peaks, machine: Machine) -> float:
+    """Bytes per second that `threads` threads read at best of `size` bytes: no more than so many times one thread's."""
+    holding = (f"L{cache.level}" for cache in machine.caches if cache.size >= size)
+    level = next((level for level in holding if level in peaks.bandwidth), "memory")
+    return threads * peaks.bandwidth[level]
+
+
 def measure_peaks(machine: Machine, threads: Sequence[int] = (1,), seconds: float = SECONDS) -> Peaks:
     """The best of many short repetitions of each probe, taken in turn for about `seconds`, set-up not included.
 

@@ -15,6 +15,7 @@ from autotune.cli.bench.kernels.problem import problem_of
 from autotune.cli.bench.kernels.rows import row_of
 from autotune.cli.bench.kernels.sizes import ROWS
 from autotune.errors import FormatError
+from autotune.figures import against_peers
 from autotune.machine import Cache, Machine, Peaks
 from tests.cli.conftest import Invoke
 
@@ -164,7 +165,7 @@ class TestReport:
 class TestPlot:
     def test_every_compared_row_is_a_point(self) -> None:
         pytest.importorskip("plotly")
-        figure = plot.figure_of([example(), SLOW, example(peers={}, ratio=None)])
+        figure = against_peers([example(), SLOW, example(peers={}, ratio=None)])
         points = [(x, y) for trace in figure.data for x, y in zip(trace.x, trace.y, strict=True)]
         assert sorted(points) == [(0.6, "softmax"), (3.0, "softmax")]
         assert figure.layout.xaxis.type == "log"
@@ -176,7 +177,10 @@ class TestPlot:
         result = invoke("bench", "plot", str(file))
         assert result.exit_code == 0, result.output
         assert str(tmp_path / "kernels.html") in result.stdout
-        assert "softmax" in (tmp_path / "kernels.html").read_text()
+        text = (tmp_path / "kernels.html").read_text()
+        assert "softmax" in text
+        assert "<script src" not in text
+        assert "<link" not in text
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"rows": []}', '{"rows": [3]}', '{"rows": [{"kernel": "a"}]}'])
     def test_a_file_of_another_kind(self, text: str, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 from autotune.cli import terminal
 from autotune.cli.bench import cases, contest, report
 from autotune.cli.bench.cases import Case
-from autotune.cli.bench.comparison import Comparison, bandwidth
+from autotune.cli.bench.comparison import Comparison
 from autotune.cli.bench.results import Results
 from autotune.errors import FormatError, UsageError
 from autotune.machine import Cache, Machine, Peaks
+from autotune.machine.peak_rates import bandwidth
 
 MACHINE = Machine(
     cpu="Example 9",

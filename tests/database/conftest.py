@@ -158,6 +158,12 @@ def postgresql_server() -> Iterator[str]:
             yield server
 
 
+@pytest.fixture(scope="session")
+def new_database() -> Callable[[str], str]:
+    """Makes an empty database on the server of a URL and gives its URL."""
+    return _new_database
+
+
 @contextmanager
 def _postgresql(folder: Path, user: str | None) -> Iterator[str]:
     data = folder / "data"

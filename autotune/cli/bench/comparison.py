@@ -14,6 +14,7 @@ from autotune.cli.bench.cases import Case
 from autotune.cli.bench.contest import Rules
 from autotune.errors import AutotuneError
 from autotune.machine import Machine, Peaks
+from autotune.machine.peak_rates import bandwidth
 from autotune.measure.statistics import median_interval
 
 # Everything that reads its number of threads from the environment when it is loaded.
@@ -86,13 +87,6 @@ def compare(case: Case, database: str, *, peers: Sequence[str], processes: int, 
         {"case": case.identity(), "peers": list(peers), "rules": asdict(rules), "seed": n} for n in range(processes)
     )
     return Comparison(case, tuple(peers), tuple(_in_child(job, case.threads, database) for job in jobs))
-
-
-def bandwidth(size: int, threads: int, peaks: Peaks, machine: Machine) -> float:
-    """Bytes per second that `threads` threads read at best of `size` bytes: no more than so many times one thread's."""
-    holding = (f"L{cache.level}" for cache in machine.caches if cache.size >= size)
-    level = next((level for level in holding if level in peaks.bandwidth), "memory")
-    return threads * peaks.bandwidth[level]
 
 
 def _in_child(job: dict[str, Any], threads: int, database: str) -> dict[str, Any]:

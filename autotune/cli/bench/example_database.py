@@ -87,7 +87,7 @@ def _rows(
             seconds = scale * (1 + rng.expovariate(2.0) / (1 + step / 200)) if status is Status.OK else None
             samples = [] if seconds is None else [seconds * (1 + abs(rng.gauss(0, 0.01))) for _ in range(5)]
             yield (
-                workload, fingerprint, config, f"{made:032x}", status.value, json.dumps(samples), seconds,
+                workload, fingerprint, config, canonical.digest(config), status.value, json.dumps(samples), seconds,
                 "" if seconds else f"it ended with {status}", f"{rng.getrandbits(256):064x}", versions, 0.4, False,
                 1.0, moment.isoformat(timespec="milliseconds"), run, f"{made:x}-made-up",
             )  # fmt: skip

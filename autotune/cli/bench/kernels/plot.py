@@ -1,19 +1,17 @@
 """The plot of a bench of the library's kernels: how many times faster than the best peer, by kernel."""
 
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotune.cli.bench.kernels.report import against, best_peer, size_of
+from autotune import report as reports
 from autotune.cli.files import writing
-from autotune.errors import FormatError, UsageError
+from autotune.errors import FormatError
+from autotune.figures import against_peers
+from autotune.report import Plot, Section
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-COLOURS = {"compute": "#c44e52", "memory": "#4c72b0"}
-SYMBOLS = ("circle", "diamond", "square", "cross")
 
 
 def plot(path: Path) -> tuple[Path, ...]:
@@ -21,56 +19,12 @@ def plot(path: Path) -> tuple[Path, ...]:
 
     Raises UsageError where Plotly is not installed, FormatError where the file holds no results of `bench kernels`.
     """
-    figure = figure_of(_rows(path))
+    figure = against_peers(_rows(path))
     page, image = path.with_suffix(".html"), path.with_suffix(".png")
     with writing(page) as stream:
-        stream.write(figure.to_html(include_plotlyjs="cdn", full_html=True))
+        caption = "Right of 1 ours is faster. A point is a direction and a size; point at one to see which."
+        stream.write(reports.page("Against the best peer", path.name, [Section("Kernels", [Plot(figure, caption)])]))
     return (page, image) if _draw(figure, image) else (page,)
-
-
-def figure_of(rows: Iterable[Mapping[str, Any]]) -> "Figure":
-    """A point a row: kernels upwards, ratios to the best peer along a logarithmic axis, colours by what bounds it."""
-    try:
-        from plotly import graph_objects
-    except ImportError as error:
-        message = "the plot needs Plotly: pip install 'autotune[bench]'"
-        raise UsageError(message) from error
-    compared = [row for row in rows if row["ratio"] is not None]
-    figure = graph_objects.Figure()
-    threads = sorted({row["threads"] for row in compared})
-    for bound, colour in COLOURS.items():
-        for count, symbol in zip(threads, SYMBOLS, strict=False):
-            group = [row for row in compared if (row["bound"], row["threads"]) == (bound, count)]
-            figure.add_scatter(
-                x=[row["ratio"] for row in group],
-                y=[row["kernel"] for row in group],
-                mode="markers",
-                name=f"{bound}-bound, {count} thread{'s' if count > 1 else ''}",
-                marker={"color": colour, "symbol": symbol, "size": 9, "opacity": 0.75},
-                text=[_hover(row) for row in group],
-                hoverinfo="text",
-            )
-    figure.add_vline(x=1, line={"color": "#555", "dash": "dash"})
-    figure.update_layout(
-        title="Times faster than the best peer, each kernel and direction",
-        template="plotly_white",
-        height=120 + 28 * len({row["kernel"] for row in compared}),
-        width=1000,
-        legend={"orientation": "h", "y": -0.12},
-    )
-    figure.update_xaxes(type="log", title="best peer's time / ours", dtick="D2")
-    figure.update_yaxes(categoryorder="category descending")
-    return figure
-
-
-def _hover(row: Mapping[str, Any]) -> str:
-    eager = against(row, "torch")
-    lines = [
-        f"{row['kernel']} {row['direction']} {size_of(row)}",
-        f"{row['ms']:.4g} ms, {100 * row['roofline']:.0f} % of roofline",
-        f"{row['ratio']:.2f} times as fast as {best_peer(row)}",
-    ]
-    return "<br>".join(lines if eager is None else [*lines, f"{eager:.2f} times as fast as PyTorch"])
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

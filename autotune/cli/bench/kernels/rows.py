@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from autotune.cli.bench.comparison import bandwidth
 from autotune.cli.bench.contestants import DEFAULT, OURS
 from autotune.cli.bench.kernels.cases import KernelCase
 from autotune.machine import Machine, Peaks
+from autotune.machine.peak_rates import bandwidth
 from autotune.measure.statistics import median_interval
 
 METHOD = (

@@ -1,0 +1,1 @@
+"""The dashboard: what a tuning database holds, in a browser, while it grows."""
