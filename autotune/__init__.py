@@ -63,11 +63,13 @@ from autotune.lang import (
     tanh,
     where,
 )
-from autotune.runtime import TunedKernel, jacobian, jvp, kernel, vjp
+from autotune.runtime import TunedKernel, jacobian, jvp, kernel, template, vjp
+from autotune.schedule import Knob
 
 __all__ = [
     "AutotuneError",
     "Integers",
+    "Knob",
     "Scalar",
     "Tensor",
     "TunedKernel",
@@ -114,6 +116,7 @@ __all__ = [
     "stop_gradient",
     "sum",
     "tanh",
+    "template",
     "vjp",
     "where",
 ]

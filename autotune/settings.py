@@ -7,6 +7,8 @@ import platformdirs
 
 from autotune.errors import UsageError
 
+MEASURING = "AUTOTUNE_MEASURING"
+
 
 def cache_directory() -> Path:
     """Directory of generated sources, compiled kernels and measured peaks (`AUTOTUNE_CACHE` overrides it)."""
@@ -16,6 +18,11 @@ def cache_directory() -> Path:
 def database_url() -> str:
     """SQLAlchemy URL or path of the tuning database (`AUTOTUNE_DB` overrides the per-user SQLite file)."""
     return os.environ.get("AUTOTUNE_DB") or str(Path(platformdirs.user_data_dir("autotune")) / "autotune.db")
+
+
+def measuring() -> bool:
+    """Whether this process builds or measures candidates for another one, which sets `AUTOTUNE_MEASURING`."""
+    return MEASURING in os.environ
 
 
 def thread_count() -> int:

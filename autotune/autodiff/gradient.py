@@ -34,7 +34,9 @@ _STEP = re.compile(r"(?P<mode>forward|vjp|jvp|jacobian)(:(?P<wrt>\w+))?(\((?P<re
 
 
 def gradient_inputs(kernel: Kernel) -> tuple[str, ...]:
-    """Names of the inputs that a gradient can be taken by: the floating ones."""
+    """Names of the inputs that a gradient can be taken by: the floating ones, unless there is nothing to derive."""
+    if kernel.opaque:
+        return ()
     return tuple(spec.name for spec in kernel.inputs if _floating(spec))
 
 
@@ -60,6 +62,12 @@ def derive(kernel: Kernel, direction: str) -> Kernel:
 
 
 def _step(kernel: Kernel, step: str, direction: str) -> Kernel:
+    if kernel.opaque:
+        message = (
+            f"kernel {kernel.name} is defined by a function of arrays, which has no derivative to derive, "
+            f"so it has no direction {direction!r}; define it in index notation to have gradients"
+        )
+        raise DifferentiationError(message)
     match = _STEP.fullmatch(step)
     mode, wrt, residuals = match.group("mode", "wrt", "residuals") if match else (None, None, None)
     names = tuple(residuals.split(",")) if residuals else ()
@@ -130,10 +138,13 @@ def with_residuals(kernel: Kernel, residuals: Sequence[str]) -> Kernel:
     check_residuals(kernel, residuals)
     written = {output.name for output in kernel.outputs}
     saved = residual_outputs(kernel, [name for name in residuals if name not in written])
-    return replace(
-        kernel,
-        outputs=(*kernel.outputs, *saved),
+    return Kernel(  # not `replace`: a subclass may say more of `kernel` than is true of this one
+        kernel.name,
+        kernel.inputs,
+        (*kernel.outputs, *saved),
         direction=_direction(kernel, f"forward({','.join(residuals)})"),
+        doc=kernel.doc,
+        options=kernel.options,
     )
 
 

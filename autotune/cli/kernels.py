@@ -1,7 +1,6 @@
 """The KERNEL of a command: a built-in name, `package.module:kernel` or `file.py:kernel`."""
 
 import importlib
-import importlib.util
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import ModuleType
 from autotune import library
 from autotune.errors import AutotuneError, UnknownKernelError, UsageError
 from autotune.lang import Kernel
+from autotune.lang.origin import load_file
 from autotune.runtime import TunedKernel
 
 
@@ -26,13 +26,26 @@ def find(word: str) -> TunedKernel:
     place, colon, name = word.rpartition(":")
     if not colon:
         return _named(name, built_in(), f"there is no built-in kernel {name!r}")
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
-    kernels = {key: kernel for key, value in vars(module).items() if (kernel := _as_kernel(value)) is not None}
+    module = _module(place)
+    kernels = _defined_in(module)
     if name in vars(module) and name not in kernels:
         kind = type(vars(module)[name]).__name__
         message = f"{name} in {place} is no kernel but a {kind}; decorate it with @autotune.kernel"
         raise UnknownKernelError(message)
     return _named(name, kernels, f"there is no kernel {name!r} in {place}")
+
+
+def within(place: str) -> dict[str, TunedKernel]:
+    """The kernels that a module or a file has by name; raises as `find` does."""
+    return _defined_in(_module(place))
+
+
+def _module(place: str) -> ModuleType:
+    return _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+
+
+def _defined_in(module: ModuleType) -> dict[str, TunedKernel]:
+    return {key: kernel for key, value in vars(module).items() if (kernel := _as_kernel(value)) is not None}
 
 
 def _named(name: str, kernels: dict[str, TunedKernel], missing: str) -> TunedKernel:
@@ -69,20 +82,15 @@ def _from_package(name: str) -> ModuleType:
 
 
 def _from_file(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(f"autotune_kernels.{path.stem}", path)
-    if specification is None or specification.loader is None or not path.is_file():
+    if not path.is_file():
         message = f"there is no file {path}"
         raise UnknownKernelError(message)
-    _search_in(path.resolve().parent)  # as for a script, so that it can import its neighbours
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
     try:
-        specification.loader.exec_module(module)
+        return load_file(path, f"autotune_kernels.{path.stem}")
     except AutotuneError:
         raise
     except Exception as error:
         raise _not_importable(str(path), error) from error
-    return module
 
 
 def _search_in(folder: Path) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from autotune.__about__ import __version__
 from autotune.codegen.blocks import Blocked, sliced, write_block, write_block_function
 from autotune.codegen.frame import MATH, MEMORY, STRIDED, Frame, Layout
+from autotune.codegen.function import function_module
 from autotune.codegen.names import arguments, array
 from autotune.codegen.plain import write_plain
 from autotune.codegen.points import MOST_APART
+from autotune.codegen.signature import signature
 from autotune.codegen.sizes import constant_sizes, size_text
 from autotune.codegen.text import Lines
 from autotune.codegen.tiled import tile_names, unit_strides, write_tiled
@@ -25,7 +27,7 @@ from autotune.machine import Machine
 from autotune.schedule import Config, ReplayStage, Result, Stage, Workload
 from autotune.schedule.stages import equations
 from autotune.schedule.structure import structural_extents
-from autotune.templates import Schedule, Scheduled, template_for
+from autotune.templates import FunctionTemplate, Schedule, Scheduled, template_for
 
 _INTRINSICS = ("get", "keep", "panel_packing", "pointer", "prefetch", "put", "shift", "tile_operations")
 _VECTORS = ("fence", "strided_operations", "vector_operations")
@@ -58,11 +60,16 @@ def generator_version() -> str:
 
 def generate(workload: Workload, config: Config, machine: Machine) -> Source:
     """The module that runs `config`; raises ConfigError where the config is not in the workload's space."""
-    schedule = template_for(workload).schedule(workload, config, machine)
-    body = module_text(workload, config, schedule)
+    template = template_for(workload)
+    if isinstance(template, FunctionTemplate):
+        template.space(workload, machine).check(config)
+        header, body = function_module(workload, config)
+    else:
+        schedule = template.schedule(workload, config, machine)
+        header, body = str(_header(workload, config, schedule)), module_text(workload, config, schedule)
     digest = hashlib.sha256(f"{generator_version()}\n{body}".encode()).hexdigest()
     stem = re.sub(r"\W", "_", f"{workload.kernel.name}_{workload.kernel.direction}")
-    return Source(f"{_header(workload, config, schedule)}\n{body}\n", digest, f"{stem[:80]}_{digest[:16]}")
+    return Source(f"{header}\n{body}\n", digest, f"{stem[:80]}_{digest[:16]}")
 
 
 def module_text(workload: Workload, config: Config, schedule: Schedule) -> str:
@@ -267,21 +274,6 @@ def _tiled_function(lines: Lines, tiled: Tiled) -> None:
     lines.add("", "")
 
 
-def _signature(kernel: Kernel, scratch: int) -> str:
-    """Numba types: inputs of any layout that may be read-only, outputs of any layout, aligned scratch if any."""
-    kinds = []
-    for spec in (*kernel.inputs, *kernel.outputs):
-        if isinstance(spec, ScalarSpec):
-            kinds.append("REAL")
-        else:
-            readonly = "" if isinstance(spec, Output) else ", readonly=True"
-            kind = "types.int64" if spec.integer else "REAL"
-            kinds.append(f'types.Array({kind}, {len(spec.extents)}, "A"{readonly})')
-    if scratch:
-        kinds.append('types.Array(REAL, 1, "C")')
-    return f"types.int64({', '.join(kinds)})"
-
-
 def _kernel_function(lines: Lines, module: _Module, frame: Frame, body: Lines) -> None:
     kernel = module.kernel
     blocks = [scheduled.block for scheduled in module.schedule if scheduled.block]
@@ -289,7 +281,7 @@ def _kernel_function(lines: Lines, module: _Module, frame: Frame, body: Lines) -
     if module.single and (tiled := module.tiled(module.schedule[0])):
         tile_names(lines, tiled)
     lines.add("", "")
-    lines.add(f"SIGNATURE = {_signature(kernel, module.scratch)}", "", "")
+    lines.add(f"SIGNATURE = {signature(kernel, module.scratch)}", "", "")
     lines.add(f"@njit(SIGNATURE, cache=True, parallel={parallel}, **OPTIONS)")
     parameters = (*arguments(kernel), *(array(output.name) for output in kernel.outputs))
     if module.scratch:  # left out where it can be: each argument costs time in every call

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from autotune.lang.accesses import Space, landed, scatter
 from autotune.lang.arrays import NamedArray, align, contract, real, reduced
 from autotune.lang.axes import Axis, unite
+from autotune.lang.computed import Computed
 from autotune.lang.constructs import Reindex, Scan, Scatter
 from autotune.lang.evaluation import Arguments, Values, evaluated, reindexed, values
 from autotune.lang.expressions import Apply, Constant, Expr, Extent, Index, Parameter, Position, Read, Reduce, axes_of
@@ -75,6 +76,14 @@ class Conditions:
             if node not in self.magnitudes:
                 for which, found in enumerate(recurrence(node, self)):
                     self.put(node.result(which), *found)
+        elif isinstance(node, Computed):
+            if node not in self.magnitudes:
+                given = [self.values[operand] for operand in node.operands]
+                results = [node.result(which) for which in range(len(node.results))]
+                values = [self.values[result] for result in results]
+                measured = node.magnitudes(given, values, self.space, self.precision)
+                for result, (magnitude, roundings) in zip(results, measured, strict=True):
+                    self.put(result, magnitude, np.asarray(False), roundings)
         else:
             magnitude, exact = self._magnitude(node)
             self.put(node, magnitude, exact, self._roundings(node))

@@ -206,7 +206,7 @@ def define(function: Function, name: str | None = None, options: Mapping[str, Op
     name = name or function.__name__
     with naming(name):
         chosen = _options(function, options or {})
-        inputs = _inputs(function)
+        inputs = inputs_of(function)
         result: object = function(**_handles(inputs), **chosen)
         outputs = result if isinstance(result, tuple) and result else (result,)
         for output in outputs:
@@ -239,7 +239,8 @@ def _option(name: str, value: object) -> Option:
     return value
 
 
-def _inputs(function: Function) -> tuple[Input, ...]:
+def inputs_of(function: "Callable[..., Any]") -> tuple[Input, ...]:
+    """What a function's annotated parameters say its inputs are; raises DefinitionError."""
     try:
         annotations = inspect.get_annotations(function, eval_str=True)
     except Exception as error:

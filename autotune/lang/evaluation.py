@@ -15,6 +15,7 @@ from autotune.errors import DtypeError, ShapeError
 from autotune.lang.accesses import Source, Space, read, scatter
 from autotune.lang.arrays import NamedArray, align, contract, over, pointwise, real, reduced
 from autotune.lang.axes import Axis
+from autotune.lang.computed import Computed
 from autotune.lang.constructs import Reindex, Scan, Scatter
 from autotune.lang.expressions import Apply, Constant, Expr, Extent, Parameter, Position, Read, Reduce, computed
 from autotune.lang.functions import Numbers
@@ -74,6 +75,11 @@ def values(roots: Expr | Sequence[Expr], arguments: Arguments) -> Values:
             if isinstance(node, Scan):
                 if node not in known:
                     for which, array in enumerate(scanned(node, known, arguments)):
+                        known[node.result(which)] = array
+            elif isinstance(node, Computed):
+                if node not in known:
+                    given = [known[operand] for operand in node.operands]
+                    for which, array in enumerate(node.evaluate(given, arguments.space)):
                         known[node.result(which)] = array
             else:
                 known[node] = value(node, known, arguments, arguments.space)

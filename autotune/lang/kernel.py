@@ -7,11 +7,16 @@ from functools import cached_property
 from math import prod
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from autotune.errors import DefinitionError
 from autotune.lang import bounds, shapes, text
 from autotune.lang.axes import check_name
+from autotune.lang.computed import Computed
 from autotune.lang.expressions import Expr
 from autotune.lang.flops import count_flops
+from autotune.lang.graph import subexpressions
 from autotune.lang.specs import Input, Output, grouped
 from autotune.lang.validate import check_kernel, check_used, naming, sizes_of
 
@@ -48,6 +53,17 @@ class Kernel:
     def sizes(self) -> dict[str, Expr]:
         """The extents that no input has, and how many elements each has: an expression of the others."""
         return sizes_of(self.outputs)
+
+    @cached_property
+    def opaque(self) -> bool:
+        """Whether a function of arrays defines an output: then there is nothing to derive or to cut into stages."""
+        nodes = subexpressions([output.expr for output in self.outputs])
+        return any(isinstance(node, Computed) for node in nodes)
+
+    def draw(self, rng: np.random.Generator, extents: Mapping[str, int]) -> Mapping[str, ArrayLike] | None:
+        """Arguments to measure with, where the definition says which; None where any numbers will do."""
+        del rng, extents
+        return None
 
     @cached_property
     def _accesses(self) -> tuple[bounds.Access, ...]:

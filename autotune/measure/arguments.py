@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autotune.errors import IndexRangeError
 from autotune.lang import Kernel, Read, Reindex, ScalarSpec, Scatter, TensorSpec, reference
@@ -43,6 +43,8 @@ def case_of(workload: "Workload") -> Case:
     whichever gives the fewest of them. Whole numbers are drawn from the valid indices where they are indices, else
     below the least extent.
     """
+    if (given := workload.kernel.draw(np.random.default_rng(0), dict(workload.extents))) is not None:
+        return _given(workload, given)
     cases = []
     for draw in (np.random.Generator.standard_normal, _uniform(0.5, 1.5), _uniform(0.05, 0.15)):
         case = _case(workload, draw)
@@ -71,6 +73,20 @@ def _uniform(low: float, high: float) -> _Draw:
 
 def _between(low: float, high: float, rng: np.random.Generator, *, size: tuple[int, ...]) -> Array:
     return rng.uniform(low, high, size)
+
+
+def _given(workload: "Workload", given: Mapping[str, ArrayLike]) -> Case:
+    """What the kernel's own definition draws, in the dtype of the workload."""
+    kernel = workload.kernel
+    arguments: Arguments = {}
+    for spec in kernel.inputs:
+        if isinstance(spec, ScalarSpec):
+            arguments[spec.name] = float(np.dtype(workload.dtype).type(given[spec.name]))
+        else:
+            dtype = np.int64 if spec.integer else workload.dtype
+            arguments[spec.name] = np.ascontiguousarray(given[spec.name], dtype=dtype)
+    expected = reference.evaluate(kernel, arguments)
+    return Case(arguments, expected, reference.error_bound(kernel, arguments, workload.dtype))
 
 
 def _case(workload: "Workload", draw: _Draw) -> Case:

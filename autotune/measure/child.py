@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from autotune.measure.measurement import Status
+from autotune.settings import MEASURING
 
 READY = "ready"
 # From <sys/prctl.h>.
@@ -26,6 +27,7 @@ Answer = tuple[Status, object, str]
 def main(pipe: int, parent: int, preload: tuple[str, ...], memory_limit: int | None) -> None:
     """Serve calls that come through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ[MEASURING] = "1"  # a user's module that is imported here must not start to tune
     os.set_inheritable(pipe, False)
     _die_with(parent)
     _volunteer_for_the_oom_killer()

@@ -15,6 +15,7 @@ from autotune.runtime.choice import Choice, Origin, choose, read_winners
 from autotune.runtime.fast_path import Entry, entry_of, key_of, no_entry, write_call
 from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan, is_empty, workload_of
 from autotune.schedule import Workload
+from autotune.templates import TemplatedKernel
 
 if TYPE_CHECKING:
     from autotune.database import Record
@@ -150,6 +151,7 @@ def _command(workload: Workload) -> str:
     kernel = workload.kernel
     sizes = ",".join(f"{name}={size}" for name, size in workload.extents)
     options = ",".join(f"{name}={value}" for name, value in kernel.options)
-    words = ["autotune run", kernel.name, "--size", sizes, *(["--option", options] if options else [])]
+    name = f"{kernel.own.origin.file}:{kernel.name}" if isinstance(kernel, TemplatedKernel) else kernel.name
+    words = ["autotune run", name, "--size", sizes, *(["--option", options] if options else [])]
     words += ["--direction", kernel.direction, "--dtype", workload.dtype, "--threads", str(workload.threads)]
     return " ".join(words)

@@ -1,5 +1,6 @@
 """What a user holds: a kernel that can be called, differentiated and tuned."""
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -20,6 +21,8 @@ from autotune.schedule import Workload
 
 if TYPE_CHECKING:
     from autotune.search import Outcome
+
+logger = logging.getLogger("autotune")
 
 # Names that calls, `tune` and `jacobian` have for themselves, beside call_….
 _OF_CALLS = frozenset({"out"})
@@ -149,9 +152,10 @@ class TunedKernel:
         with Database.open(settings.database_url()) as database:
             for direction in directions or tuned.tuned_directions:
                 workload = tuned.workload(direction, extents, dtype=dtype, threads=threads)
-                outcomes.append(
-                    tune(workload, machine=detect(), database=database, trials=trials, seconds=seconds, seed=seed)
-                )
+                outcome = tune(workload, machine=detect(), database=database, trials=trials, seconds=seconds, seed=seed)
+                if outcome.error:
+                    logger.warning("%s: no winner proven: %s", workload.describe(), outcome.error)
+                outcomes.append(outcome)
         self.refresh()
         return tuple(outcomes)
 

@@ -17,6 +17,8 @@ LARGEST_POINT = 4  # coordinates
 
 def structural_extents(workload: Workload) -> dict[str, int]:
     """Windows that are reduced over and on whose sizes others depend, and coordinates that are summed at a point."""
+    if workload.kernel.opaque:
+        return {}
     stages, extents = stages_of(workload), dict(workload.extents)
     nodes = subexpressions([root for stage in stages for root in stage.roots])
     at_a_point = {axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over}

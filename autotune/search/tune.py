@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from optuna.study import Study
 from optuna.trial import Trial
 
+from autotune import settings
 from autotune.cost_model.features import FEATURE_NAMES, Platform, features
 from autotune.database import Database
 from autotune.database.winner import Winner
@@ -51,7 +52,7 @@ from autotune.search.studies import (
     synchronize,
     tell,
 )
-from autotune.templates import template_for
+from autotune.templates import FunctionTemplate, template_for
 
 Report = Callable[[Event], None]
 
@@ -103,6 +104,12 @@ def tune(
     `seconds` bounds the whole run. Every measurement goes into `database` as it is made; a run that was stopped is
     continued by the next. Ctrl-C ends the search early, not the proof; a second one ends that too.
     """
+    if settings.measuring():
+        message = (
+            f"{workload.kernel.name} cannot be tuned by a process that measures a candidate of its module: "
+            f'put what tunes under if __name__ == "__main__":'
+        )
+        raise UsageError(message)
     loading = threading.Thread(target=importlib.import_module, args=("xgboost",), daemon=True)
     loading.start()  # takes seconds, which pass while the first batch is built
     template = template_for(workload)
@@ -308,9 +315,11 @@ def _quieter(first: Measurement | None, second: Measurement) -> Measurement:
     return first if first.load > second.load else second
 
 
-def _describe(workload: Workload, machine: Machine) -> Describe:
-    """Features of configs by their loop nests."""
+def _describe(workload: Workload, machine: Machine) -> Describe | None:
+    """Features of configs by their loop nests; None of a user's own template, whose knobs are all that is known."""
     template = template_for(workload)
+    if isinstance(template, FunctionTemplate):
+        return None
     platform = Platform.of(machine, peaks(machine), workload.threads)
 
     def describe(configs: Sequence[Config]) -> NDArray[np.float64]:

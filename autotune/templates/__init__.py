@@ -8,6 +8,7 @@ from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
 from autotune.templates.contraction import ContractionTemplate, reuses
 from autotune.templates.contraction_form import Contraction
+from autotune.templates.function import FunctionTemplate, TemplatedKernel
 from autotune.templates.loops import LoopsTemplate, problem_for
 from autotune.templates.plain import PlainTemplate, main_stage
 from autotune.templates.pointwise import PointwiseTemplate
@@ -22,11 +23,13 @@ __all__ = [
     "AttentionTemplate",
     "Contraction",
     "ContractionTemplate",
+    "FunctionTemplate",
     "LoopsTemplate",
     "PlainTemplate",
     "Schedule",
     "Scheduled",
     "Template",
+    "TemplatedKernel",
     "template_for",
 ]
 
@@ -35,8 +38,13 @@ FAMILIES = (ScanTemplate, ScatterTemplate, WindowTemplate, RowwiseTemplate, Poin
 
 
 @lru_cache(maxsize=256)
-def template_for(workload: Workload) -> Template:
-    """The template that runs `workload`, by the stage with most operations and those beside it, not by its name."""
+def template_for(workload: Workload) -> Template | FunctionTemplate:
+    """The template that runs `workload`: the kernel's own, if it has one.
+
+    Else it is that of the stage with most operations and those beside it, whatever the kernel's name.
+    """
+    if isinstance(workload.kernel, TemplatedKernel):
+        return workload.kernel.own
     problem = problem_for(workload, detect())
     if reuses(main_stage(workload), workload):
         return AttentionTemplate() if AttentionTemplate.takes(problem) else ContractionTemplate()
