@@ -17,6 +17,8 @@ from autotune.cli.commands import (
     db_export,
     db_import,
     db_merge,
+    doctor,
+    export,
     list_kernels,
     machine,
     report,
@@ -115,6 +117,8 @@ def make_app() -> typer.Typer:
     app.command("list")(list_kernels.list_kernels)
     app.command("show")(show.show)
     app.command("machine")(machine.machine)
+    app.command("doctor")(doctor.doctor)
+    app.command("export")(export.export)
     app.command("report")(report.report)
     exchange = _group(help="Export, import and merge tuning databases.\n\nExample: autotune db export results.jsonl")
     exchange.command("export")(db_export.db_export)

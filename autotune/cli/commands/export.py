@@ -1,0 +1,100 @@
+"""`autotune export`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autotune.cli.options import AsJson, DatabasePlace, OptionWords, database_place
+
+if TYPE_CHECKING:
+    from autotune.lang import Kernel
+    from autotune.runtime.export import Chosen
+
+
+def export(
+    kernel: Annotated[
+        list[str], typer.Argument(metavar="KERNEL...", help="Built-in names, package.module:kernel or file.py:kernel.")
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE|-", help="The module to write, - for standard output.")
+    ],
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="SIZES", help="For which size (m=1024,k=512); all that are tuned if not given."),
+    ] = None,
+    option: OptionWords = None,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", metavar="DTYPES", help="float32,float64; those tuned if not given.")
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option("--direction", metavar="NAMES", help="Such as forward,vjp:a; all that are tuned if not given."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, metavar="N", help="Threads of a call; all cores if not given.")
+    ] = None,
+    db: DatabasePlace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write tuned kernels as one Python module that needs only NumPy and Numba.
+
+    It has a function for each kernel and direction (matmul, matmul_vjp_a), which runs the schedule tuned for the
+    nearest sizes. A size that was not tuned gets the nearest schedule that was, else the default, and the module says
+    so. The same schedules give the same text.
+
+    \b
+    Examples:
+      autotune export matmul softmax -o tuned.py
+      autotune export conv2d --option stride=2 --size x=8x64x56x56,w=64x64x3x3 --direction forward -o conv.py
+      autotune export my_kernels.py:attention --threads 1 -o - | less
+    """
+    from autotune import settings
+    from autotune.cli import files, kernels, terminal, words
+    from autotune.errors import UsageError
+    from autotune.machine import detect
+    from autotune.runtime.export import Request, chosen, function_name, module_text
+
+    machine = detect()
+    functions: dict[Kernel, tuple[Chosen, ...]] = {}
+    for word in kernel:
+        found = kernels.find(word)
+        given = {name: value for name, value in words.options(option).items() if name in found.options}
+        found = found.specialized(**(given if len(kernel) > 1 else words.options(option)))
+        request = Request(
+            directions=words.listed(direction, "--direction") if direction else None,
+            extents=found.extents(words.shapes(size)) if size else None,
+            dtypes=words.chosen(dtype, "--dtype", ("float32", "float64")) if dtype else None,
+            threads=threads or settings.thread_count(),
+        )
+        for definition, schedules in chosen(found, request, database_place(db), machine).items():
+            if any(function_name(definition) == function_name(other) for other in functions):
+                message = f"{function_name(definition)} is given twice; export one of them to another file"
+                raise UsageError(message)
+            functions[definition] = schedules
+    text = module_text(functions, machine)
+    if output == "-":
+        sys.stdout.write(text)
+        return
+    with files.writing(output) as stream:
+        stream.write(text)
+    each = [(function_name(definition), one) for definition, schedules in functions.items() for one in schedules]
+    if as_json:
+        rows = [
+            {
+                "function": name,
+                "size": dict(one.workload.extents),
+                "dtype": one.workload.dtype,
+                "threads": one.workload.threads,
+                "schedule": one.choice.origin.value,
+            }
+            for name, one in each
+        ]
+        terminal.print_json({"file": output, "rows": rows})
+        return
+    table = terminal.table("function", "size", "dtype", "schedule")
+    for name, one in each:
+        sizes = ",".join(f"{extent}={elements}" for extent, elements in one.workload.extents)
+        table.add_row(name, sizes, one.workload.dtype, one.choice.origin.value)
+    terminal.console().print(table)
+    typer.echo(f"{len(functions)} functions written to {output}")
