@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export AUTOTUNE_DB ?= $(CURDIR)/.autotune/autotune.db
 export AUTOTUNE_CACHE ?= $(CURDIR)/.autotune/cache
 
-.PHONY: run test lint bench clean browser
+.PHONY: run test lint docs bench clean browser
 
 run: $(VENV)/.run  ## tune a matrix product and its gradients, print the table
 	$(BIN)/autotune run matmul --size m=512,n=512,k=512 --trials 24 --time 105s --threads 1
@@ -20,6 +20,9 @@ lint: $(VENV)/.test  ## linters, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.test  ## the pages of docs/ as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.test  ## the figures of README.md, into results/
 	$(BIN)/autotune bench matmul --json results/matmul.json
@@ -34,7 +37,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 
 # The CPU build of PyTorch is named by its version: a bare `torch` brings gigabytes of CUDA packages.
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench,docs]'
 	touch $@ $(VENV)/.run
 
 # Tests of the dashboard need Debian's Chromium; where it cannot be installed they fail and say so.

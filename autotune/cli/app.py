@@ -101,8 +101,11 @@ def top(
 ) -> None:
     """Tune numerical kernels and their gradients to this machine.
 
+    Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.
+
     \b
-    Example:
+    Examples:
+      autotune doctor
       autotune run matmul --size m=1024,n=1024,k=1024
     """
     if context.invoked_subcommand is None:
@@ -111,7 +114,7 @@ def top(
 
 def make_app() -> typer.Typer:
     """The application with all its commands."""
-    app = _group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+    app = _group(cls=Commands, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
     app.callback(invoke_without_command=True)(top)
     app.command("run")(run.run)
     app.command("list")(list_kernels.list_kernels)
@@ -135,9 +138,9 @@ def make_app() -> typer.Typer:
     return app
 
 
-def _group(**settings: Any) -> typer.Typer:
+def _group(*, add_completion: bool = False, **settings: Any) -> typer.Typer:
     # Without Rich in the help, which costs 0.1 s of every call to import.
-    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **settings)
+    return typer.Typer(rich_markup_mode=None, add_completion=add_completion, pretty_exceptions_enable=False, **settings)
 
 
 app = make_app()

@@ -6,8 +6,21 @@ import typer
 
 from autotune import settings
 
+
+def kernel_names(incomplete: str) -> list[str]:
+    """The built-in kernels whose names begin with what is typed so far, for the shell."""
+    from autotune.cli.kernels import built_in
+
+    return [name for name in built_in() if name.startswith(incomplete)]
+
+
 KernelWord = Annotated[
-    str, typer.Argument(metavar="KERNEL", help="A built-in name, package.module:kernel or file.py:kernel.")
+    str,
+    typer.Argument(
+        metavar="KERNEL",
+        help="A built-in name, package.module:kernel or file.py:kernel.",
+        autocompletion=kernel_names,
+    ),
 ]
 OptionWords = Annotated[
     list[str] | None,

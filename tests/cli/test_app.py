@@ -1,6 +1,8 @@
 """The top of the command line: help, version, exit codes, errors in one line, and what is not imported."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -97,6 +99,41 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, json.dumps(words)], capture_output=True, text=True, check=True)
     assert json.loads(done.stderr) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("autotune do", ["doctor"]), ("autotune show log", ["log_softmax", "logsumexp"]), ("autotune db im", ["import"])],
+)
+def test_the_shell_completes_commands_and_kernels(line: str, offered: list[str]) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_AUTOTUNE_COMPLETE": "complete_bash"}
+    command = [sys.executable, "-c", "from autotune.cli import main; main()"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | words)
+    assert done.stdout.split() == offered
+
+
+def test_colours_are_for_terminals_and_for_whoever_wants_them() -> None:
+    import pty
+
+    def shown(**settings: str) -> str:
+        parent, child = pty.openpty()
+        command = [sys.executable, "-m", "autotune", "doctor"]
+        environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+        with subprocess.Popen(
+            command, stdout=child, env=environment | {"TERM": "xterm-256color"} | settings
+        ) as process:
+            os.close(child)
+            parts = []
+            with contextlib.suppress(OSError):  # the end of a terminal
+                while part := os.read(parent, 4096):
+                    parts.append(part)
+        assert process.returncode == 0
+        os.close(parent)
+        return b"".join(parts).decode()
+
+    green = "\x1b[32m"
+    assert green in shown()
+    assert green not in shown(NO_COLOR="1")
 
 
 def test_python_m_autotune(start: Callable[..., "subprocess.Popen[str]"]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import autotune as at
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -31,7 +31,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCa
 
 
 @pytest.mark.usefixtures("_apart")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_run(page: Path) -> None:
     text = page.read_text()
     scope: dict[str, Any] = {"__name__": page.stem}

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from autotune.cli.options import DatabasePlace, database_place
+from autotune.cli.options import AsJson, DatabasePlace, database_place
 
 
 def db_import(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="An export to read, - for standard input.")],
     db: DatabasePlace = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add the measurements and winners of an export.
 
@@ -32,4 +33,4 @@ def db_import(
     else:
         with Path(file).open("rb") as lines, Database.open(database_place(db)) as database:
             report = database.import_jsonl(lines)
-    conclude(report)
+    conclude(report, as_json=as_json)

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from autotune.cli.options import DatabasePlace, database_place
+from autotune.cli.options import AsJson, DatabasePlace, database_place
 
 
 def db_merge(
     other: Annotated[str, typer.Argument(metavar="PATH|URL", help="The database to take from; it is only read.")],
     db: DatabasePlace = None,
+    as_json: AsJson = False,
 ) -> None:
     """Add the measurements and winners of another database.
 
@@ -23,4 +24,4 @@ def db_merge(
 
     with Database.open(other, read_only=True) as source, Database.open(database_place(db)) as database:
         report = database.merge(source)
-    conclude(report)
+    conclude(report, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autotune.cli.options import AsJson, DatabasePlace, OptionWords, database_place
+from autotune.cli.options import AsJson, DatabasePlace, OptionWords, database_place, kernel_names
 
 if TYPE_CHECKING:
     from autotune.lang import Kernel
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def export(
     kernel: Annotated[
-        list[str], typer.Argument(metavar="KERNEL...", help="Built-in names, package.module:kernel or file.py:kernel.")
+        list[str],
+        typer.Argument(
+            metavar="KERNEL...",
+            help="Built-in names, package.module:kernel or file.py:kernel.",
+            autocompletion=kernel_names,
+        ),
     ],
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE|-", help="The module to write, - for standard output.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autotune.cli.options import DatabasePlace, database_place
+from autotune.cli.options import AsJson, DatabasePlace, database_place
 
 if TYPE_CHECKING:
     from autotune.report.lines import Bench
@@ -24,6 +24,7 @@ def report(
         typer.Option("--bench", metavar="FILE", help="Results of a bench, for peers; results/*.json if not given."),
     ] = None,
     db: DatabasePlace = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a report on all that was tuned, as one HTML file that opens without a network.
 
@@ -45,6 +46,11 @@ def report(
         text = reports.report(database, kernel=kernel, benches=benches)
     with writing(output) as stream:
         stream.write(text)
+    if as_json:
+        from autotune.cli import terminal
+
+        terminal.print_json({"file": str(output)})
+        return
     typer.echo(str(output))
 
 
