@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from types import SimpleNamespace
 import subprocess
 import sys
 from collections.abc import Callable
@@ -138,7 +139,12 @@ def test_derivatives_take_options() -> None:
 
 def test_tuning_takes_options_and_tunes_all_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = []
-    monkeypatch.setattr("autotune.search.tune", lambda workload, **_: tuned.append(workload))
+
+    def tune(workload: Any, **_: Any) -> SimpleNamespace:
+        tuned.append(workload)
+        return SimpleNamespace(error="")
+
+    monkeypatch.setattr("autotune.search.tune", tune)
     strided.tune(x=(7,), stride=2, trials=3, threads=1)
     assert [(workload.kernel.direction, dict(workload.kernel.options)["stride"]) for workload in tuned] == [
         ("forward", 2),
