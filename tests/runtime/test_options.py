@@ -2,12 +2,12 @@
 
 import inspect
 import pickle
-from types import SimpleNamespace
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
