@@ -1,6 +1,6 @@
-"""The search as an Optuna sampler, for any study whose parameters are the knobs of a `Space`."""
+"""The search as an Optuna sampler, for studies of the knobs of a `Space` and for any others of one objective."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.errors import UsageError
 from autotune.schedule.space import Config, Knob, Space
+from autotune.search.inferred import Inferred
 from autotune.search.proposer import History, Proposer
 
 ABANDONED = "abandoned"  # user attribute of a trial that was neither measured nor failed
@@ -24,38 +26,62 @@ _LOG_FROM = 16  # largest over smallest value from which a number is shown on a 
 
 
 class Sampler(BaseSampler):
-    """Proposes valid configs of the proposer's space in batches, none twice in a study.
+    """Proposes configs that a study has not seen, in batches.
+
+    With a `space` it proposes valid configs of that space alone: ones that constraints leave, or that a table lists
+    (`autotune.search.listed`). When all were proposed `Study.optimize` ends and `Study.ask` raises `UsageError`. Without
+    one it takes the parameters that all trials of the study have, categorical, integer or real (at the points of a
+    grid); others are drawn at random, and so is a config when all were proposed.
 
     A batch is proposed when one is asked for and none is left from the batch before, so that `batch` trials asked for,
     measured and told, one batch after the other, use all that is known. It holds no state but the rest of the batch: a
     study that is continued in another process gets the proposals that it would have got in the first.
 
-    A failed or pruned trial counts as slower than all others. Trials that were abandoned, or whose parameters are no
-    config of the space, are ignored. When all configs were proposed `Study.optimize` ends and `Study.ask` raises
-    `UsageError`.
+    A failed or pruned trial, or one of infinite value, counts as slower than all others. Trials that were abandoned, or
+    whose parameters are no config of the space, are ignored. Trials that still run are known and not proposed again.
     """
 
-    def __init__(self, space: Space, proposer: Proposer, *, batch: int = 8) -> None:
+    def __init__(
+        self,
+        space: Space | None = None,
+        proposer: Proposer | None = None,
+        *,
+        batch: int = 1,
+        seed: int | None = None,
+    ) -> None:
+        if batch < 1:
+            message = f"a batch has at least 1 config, not {batch}"
+            raise UsageError(message)
         self._space = space
-        self._proposer = proposer
         self._batch = batch
+        self._seed = seed if seed is not None else int(np.random.default_rng().integers(2**31))
+        self._proposer = proposer if proposer is not None or space is None else Proposer(space, seed=self._seed)
         self._queue: list[Config] = []
-        self._distributions = distributions(space)
+        self._distributions = distributions(space) if space is not None else {}
+        self._independent = RandomSampler(seed=seed)
+        self._intersection = IntersectionSearchSpace()
+        self._inferred: tuple[Inferred, Proposer] | None = None
+
+    def reseed_rng(self) -> None:
+        """New random numbers for what is drawn at random, where Optuna runs several processes."""
+        self._independent.reseed_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The knobs, whatever the study holds."""
-        del study, trial
-        return dict(self._distributions)
+        """The knobs, whatever the study holds; without a space what all its trials have."""
+        del trial
+        return dict(self._distributions) if self._space is not None else self._intersection.calculate(study)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The next config of the batch."""
-        del search_space
         self._raise_error_if_multi_objective(study)
+        if self._space is None:
+            return self._sample_inferred(study, trial, search_space)
+        assert self._proposer is not None
         if not self._queue:
-            others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
-            history = history_of(self._space, others, maximize=study.direction is StudyDirection.MAXIMIZE)
+            space = self._space
+            history = _history(space, _others(study, trial), _valid(space), maximize=_maximizes(study))
             self._queue = self._proposer.propose(history, self._batch)
         if not self._queue:
             message = f"all {self._space.size} configs of the space were proposed"
@@ -65,18 +91,38 @@ class Sampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Refused: a parameter that is no knob of the space."""
-        del study, trial, param_distribution
+        """A draw; refused where there is a space, of which the parameter is no knob."""
+        self._raise_error_if_multi_objective(study)
+        if self._space is None:
+            return self._independent.sample_independent(study, trial, param_name, param_distribution)
         message = f"parameter {param_name!r} is no knob of the space: {', '.join(self._distributions)}"
         raise UsageError(message)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Ends `Study.optimize` when every config was proposed."""
+        """Ends `Study.optimize` when every config of the space was proposed."""
         del trial, state, values
-        if study._thread_local.in_optimize_loop:
+        if self._space is not None and study._thread_local.in_optimize_loop:
             history = history_of(self._space, study.get_trials(deepcopy=False))
             if len({row.tobytes() for row in history.known}) >= self._space.size:
                 study.stop()
+
+    def _sample_inferred(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if not search_space:
+            return {}
+        if self._inferred is None or self._inferred[0].distributions != search_space:
+            inferred = Inferred.of(search_space)
+            self._inferred = inferred, Proposer(inferred.space, seed=self._seed)
+            self._queue = []
+        inferred, proposer = self._inferred
+        if not self._queue:
+            others = _others(study, trial)
+            history = _history(inferred.space, others, inferred.config, maximize=_maximizes(study))
+            self._queue = proposer.propose(history, self._batch)
+        if not self._queue:  # all were proposed, and a study that goes on all the same has noise to average
+            return {}
+        return inferred.params(self._queue.pop(0))
 
 
 def is_abandoned(trial: FrozenTrial) -> bool:
@@ -91,19 +137,42 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 def history_of(space: Space, trials: Sequence[FrozenTrial], *, maximize: bool = False) -> History:
     """The trials of a study as the proposer wants them; those that hold no config of the space are left out."""
+    return _history(space, trials, _valid(space), maximize=maximize)
+
+
+def _history(
+    space: Space,
+    trials: Sequence[FrozenTrial],
+    config_of: Callable[[Mapping[str, Any]], Config | None],
+    *,
+    maximize: bool,
+) -> History:
     measured: list[Config] = []
     seconds: list[float] = []
     pending: list[Config] = []
     for trial in trials:
-        if is_abandoned(trial) or not space.contains(trial.params):
+        config = None if is_abandoned(trial) else config_of(trial.params)
+        if config is None:
             continue
         if trial.state in _UNFINISHED:
-            pending.append(trial.params)
+            pending.append(config)
         else:
-            measured.append(trial.params)
+            measured.append(config)
             value = trial.value if trial.state is TrialState.COMPLETE else None
             seconds.append(np.inf if value is None else -value if maximize else value)
     return History(space.indices(measured), np.array(seconds, dtype=np.float64), space.indices(pending))
+
+
+def _valid(space: Space) -> Callable[[Mapping[str, Any]], Config | None]:
+    return lambda params: dict(params) if space.contains(dict(params)) else None
+
+
+def _others(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    return [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+
+
+def _maximizes(study: Study) -> bool:
+    return study.direction is StudyDirection.MAXIMIZE
 
 
 def _distribution(knob: Knob) -> BaseDistribution:
