@@ -1,6 +1,7 @@
 """What a cost model is: the contract between the models and the search that uses them."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,40 @@ class Model(Protocol):
         """Scores of candidates, shape (candidates, features)."""
 
 
-def scores(seconds: Vector) -> Vector:
-    """Normal scores of times: rank among them, 0 in the middle, higher for faster; all failures share the last rank.
+Target: TypeAlias = Callable[[Vector], Vector]
+"""Scores of times, shape (measurements,): higher for faster, mean 0 and deviation 1, or all 0 where times are equal."""
 
-    Ranks are all that matters for choosing, and they bend a distribution with a long tail of slow configs so that the
-    differences among the fast ones are seen (van der Waerden; Conover, Practical Nonparametric Statistics, 5.10).
+
+def scores(seconds: Vector) -> Vector:
+    """Standardized negative logarithms of times; failures, which are infinite, share the score of the slowest.
+
+    Ratios of times are what knobs change. Where a value is not above 0, as in studies of other things than times, ranks
+    take their place.
+    """
+    valid = np.isfinite(seconds)
+    if (seconds[valid] <= 0).any():
+        return ranks(seconds)
+    if not valid.any():
+        return np.zeros(len(seconds))
+    logarithms = -np.log(np.where(valid, seconds, seconds[valid].max()))
+    return _standard(logarithms)
+
+
+def ranks(seconds: Vector) -> Vector:
+    """Normal scores of times: rank among them, 0 in the middle; all failures share the last rank.
+
+    They bend a distribution with a long tail of slow configs so that the differences among the fast ones are seen (van
+    der Waerden; Conover, Practical Nonparametric Statistics, 5.10).
     """
     if not len(seconds):
         return np.zeros(0)
-    ranks = rankdata(-np.where(np.isfinite(seconds), seconds, np.inf))
-    normal = ndtri((ranks - 0.5) / len(seconds))
-    spread = normal.std()
-    standard: Vector = (normal - normal.mean()) / (spread if spread > 0 else 1.0)
+    places = rankdata(-np.where(np.isfinite(seconds), seconds, np.inf))
+    return _standard(ndtri((places - 0.5) / len(seconds)))
+
+
+def _standard(values: Vector) -> Vector:
+    spread = values.std()
+    if not spread > 1e-12 * np.abs(values).max(initial=1.0):
+        return np.zeros(len(values))
+    standard: Vector = (values - values.mean()) / spread
     return standard

@@ -5,32 +5,24 @@ thresholds and the features of the nest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from typing import Self
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
-from autotune.cost_model.estimate import Estimate, Vector, scores
+from autotune.cost_model.estimate import Estimate, Target, Vector, scores
 
 ROOT5 = 5**0.5
 LENGTH, NOISE = np.log(0.5), np.log(0.05)  # what is expected of a knob's length scale and of the noise variance
 LENGTH_SPREAD, NOISE_SPREAD = 1.0, 1.5
 LENGTH_BOUNDS, NOISE_BOUNDS = (np.log(0.03), np.log(20.0)), (np.log(1e-4), np.log(2.0))
-JITTER = 1e-6
-MOST_TO_ADJUST = 300  # measurements that length scales are adjusted on: its time grows with their third power
+JITTER = 1e-5
+MOST_TO_ADJUST = 200  # measurements that length scales are adjusted on: its time grows with their third power
 STEPS = 20
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """The process given measurements: `points` divided by the length scales, the Cholesky factor and its solution."""
-
-    points: Vector
-    factor: Vector
-    weights: Vector
-    variance: float
-    noise: float
+ROOM = 64  # rows that are set aside at a time
 
 
 class Process:
@@ -40,102 +32,151 @@ class Process:
     of its values, share a length scale.
     """
 
-    def __init__(self, groups: Sequence[int]) -> None:
+    def __init__(self, groups: Sequence[int], target: Target = scores) -> None:
         self.error = 1.0
+        self._target = target
         self._groups = np.asarray(groups, dtype=np.int64)
         knobs = int(self._groups.max(initial=-1)) + 1
         self._members = [np.flatnonzero(self._groups == knob) for knob in range(knobs)]
         self._theta = np.append(np.full(knobs, LENGTH), NOISE)
-        self._fitted: _Fitted | None = None
+        self._seen: tuple[Vector, Vector] = np.zeros((0, len(self._groups))), np.zeros(0)
 
     def fit(self, points: Vector, seconds: Vector) -> None:
-        """Learns from measurements, shape (measurements, columns) and (measurements,); failures are infinite."""
-        target = scores(seconds)
-        self._fitted, self.error = None, 1.0
+        """Learns from measurements, shape (measurements, columns) and (measurements,); failures are infinite.
+
+        Length scales and noise are those that make the measurements, of many the fastest, most likely.
+        """
+        target = self._target(seconds)
+        self._seen, self.error = (points, target), 1.0
+        self._theta = np.append(np.full(len(self._members), LENGTH), NOISE)
         if not target.any():
             return
-        self._adjust(points, target)
-        scaled = points * self._inverse_lengths()
-        noise = float(np.exp(self._theta[-1]))
-        covariance = _matern(_distances(scaled, scaled)) + (noise + JITTER) * np.eye(len(points))
-        factor: Vector = cholesky(covariance, lower=True)
-        weights = cho_solve((factor, True), target)
-        variance = max(1e-6, float(target @ weights) / len(target))
-        self._fitted = _Fitted(scaled, factor, weights, variance, noise)
-        # Errors on each measurement had it been left out, in closed form (Rasmussen and Williams, eq. 5.12).
-        precision = np.diag(cho_solve((factor, True), np.eye(len(points))))
-        self.error = float(np.mean((weights / precision) ** 2))
-
-    def estimate(self, points: Vector) -> Estimate:
-        """Scores of candidates, shape (candidates, columns), and their deviations."""
-        return self.posterior(points).estimate()
-
-    def posterior(self, points: Vector) -> "Posterior":
-        """What is known of candidates, in a form that can take account of some of them being measured soon."""
-        if self._fitted is None:
-            return Posterior(points, np.zeros(len(points)), np.zeros((0, len(points))), 1.0, 1.0)
-        fitted = self._fitted
-        scaled = points * self._inverse_lengths()
-        cross = _matern(_distances(scaled, fitted.points))
-        known = solve_triangular(fitted.factor, cross.T, lower=True)
-        return Posterior(scaled, cross @ fitted.weights, known, fitted.variance, fitted.noise)
-
-    def _inverse_lengths(self) -> Vector:
-        lengths: Vector = np.exp(-self._theta[:-1])[self._groups]
-        return lengths
-
-    def _adjust(self, points: Vector, target: Vector) -> None:
-        """Length scales and noise that make the measurements most likely, from where they were."""
         chosen = np.argsort(-target, kind="stable")[:MOST_TO_ADJUST]
         squares = np.array(
-            [_distances(points[chosen][:, columns], points[chosen][:, columns]) ** 2 for columns in self._members]
+            [_squares(points[chosen][:, columns], points[chosen][:, columns]) for columns in self._members]
         ).reshape(len(self._members), len(chosen), len(chosen))
-        bounds = [LENGTH_BOUNDS] * len(self._members) + [NOISE_BOUNDS]
         result = minimize(
             _surprise,
             self._theta,
             args=(squares, target[chosen]),
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
+            bounds=[LENGTH_BOUNDS] * len(self._members) + [NOISE_BOUNDS],
             options={"maxiter": STEPS},
         )
         self._theta = result.x
+        self.error = self._given(points[:0]).error(target)
+
+    def estimate(self, points: Vector) -> Estimate:
+        """Scores of candidates, shape (candidates, columns), and their deviations."""
+        return self._given(points).estimate(self._seen[1])
+
+    def _given(self, candidates: Vector) -> "Posterior":
+        posterior = self.posterior(candidates)
+        posterior.observe(self._seen[0])
+        return posterior
+
+    def posterior(self, candidates: Vector) -> "Posterior":
+        """What is known of candidates, shape (candidates, columns), before anything was observed."""
+        return Posterior(candidates, np.exp(-self._theta[:-1])[self._groups], float(np.exp(self._theta[-1])))
 
 
 class Posterior:
-    """What a process knows of some candidates."""
+    """What a process knows of some candidates once measurements are observed.
 
-    def __init__(self, points: Vector, mean: Vector, known: Vector, variance: float, noise: float) -> None:
-        self._points = points
-        self._mean = mean
-        self._known = known
-        self._variance = variance
+    Kept as the Cholesky factor of the observations' covariance and its solution for every candidate, which grow by a
+    row with each observation, so that following a search costs no more than its last step. Rows are in single
+    precision: they are as many as a space has configs.
+    """
+
+    def __init__(self, candidates: Vector, scale: Vector, noise: float) -> None:
+        self._scale = scale
+        self._points = (candidates * scale).astype(np.float32)
         self._noise = noise
-        self._left = np.maximum(1.0 - np.sum(known**2, axis=0), 1e-9)
+        self._count = 0
+        self._observed = np.zeros((0, candidates.shape[1]), dtype=np.float32)
+        self._factor = np.zeros((0, 0))
+        self._known = np.zeros((0, len(candidates)), dtype=np.float32)
+        self._left = np.ones(len(candidates))
 
-    def estimate(self) -> Estimate:
-        """Scores and deviations."""
-        return Estimate(self._mean, np.sqrt(self._left * self._variance))
+    def observe(self, points: Vector) -> None:
+        """Take points, shape (points, columns), for measured: what is near them becomes less unsure."""
+        if not len(points):
+            return
+        new = (points * self._scale).astype(np.float32)
+        before, after = self._count, self._count + len(new)
+        self._make_room(after)
+        cross = _matern(self._observed[:before], new).astype(np.float64)
+        shared = solve_triangular(self._factor[:before, :before], cross, lower=True) if before else cross
+        own = _matern(new, new) + (self._noise + JITTER) * np.eye(len(new)) - shared.T @ shared
+        factor = np.linalg.cholesky(own)
+        rows = _matern(new, self._points) - shared.T.astype(np.float32) @ self._known[:before]
+        self._known[before:after] = solve_triangular(factor.astype(np.float32), rows, lower=True)
+        self._factor[before:after, :before] = shared.T
+        self._factor[before:after, before:after] = factor
+        self._observed[before:after] = new
+        self._left -= np.einsum("ij,ij->j", self._known[before:after], self._known[before:after])
+        self._count = after
 
-    def expect(self, index: int) -> None:
-        """Take it that a candidate will be measured: what is near it becomes less unsure, whatever the outcome."""
-        row = _matern(_distances(self._points, self._points[index : index + 1]))[:, 0]
-        row = (row - self._known.T @ self._known[:, index]) / np.sqrt(self._left[index] + self._noise)
-        self._known = np.vstack([self._known, row])
-        self._left = np.maximum(self._left - row**2, 1e-9)
+    def fork(self) -> Self:
+        """The same posterior, to be told of what will be measured soon, and dropped before this one observes more."""
+        other = copy(self)
+        other._left = self._left.copy()
+        return other
+
+    def at(self, rows: NDArray[np.int64]) -> Self:
+        """The same for some of the candidates."""
+        other = copy(self)
+        other._points, other._known, other._left = self._points[rows], self._known[:, rows], self._left[rows]
+        return other
+
+    def estimate(self, target: Vector) -> Estimate:
+        """Scores and deviations; `target` are the scores of the first observations, the others only make less unsure."""
+        if not target.any():
+            return Estimate(np.zeros(len(self._points)), np.ones(len(self._points)))
+        count = len(target)
+        solution = solve_triangular(self._factor[:count, :count], target, lower=True)
+        variance = max(1e-6, float(solution @ solution) / count)
+        mean = self._known[:count].T @ solution.astype(np.float32)
+        return Estimate(mean.astype(np.float64), np.sqrt(np.maximum(self._left, 1e-6) * variance))
+
+    def smoothed(self, target: Vector) -> Vector:
+        """Scores expected of the first observations themselves, by all of them."""
+        factor = (self._factor[: len(target), : len(target)], True)
+        smooth: Vector = target - (self._noise + JITTER) * cho_solve(factor, target)
+        return smooth
+
+    def error(self, target: Vector) -> float:
+        """Mean square of the errors on each observation had it been left out (Rasmussen and Williams, eq. 5.12)."""
+        if not target.any():
+            return 1.0
+        factor = (self._factor[: len(target), : len(target)], True)
+        precision = np.diag(cho_solve(factor, np.eye(len(target))))
+        return float(np.mean((cho_solve(factor, target) / precision) ** 2))
+
+    def _make_room(self, count: int) -> None:
+        if count <= len(self._known):
+            return
+        grown = count + ROOM
+        known = np.zeros((grown, len(self._points)), dtype=np.float32)
+        factor = np.zeros((grown, grown))
+        observed = np.zeros((grown, self._observed.shape[1]), dtype=np.float32)
+        known[: self._count] = self._known[: self._count]
+        factor[: self._count, : self._count] = self._factor[: self._count, : self._count]
+        observed[: self._count] = self._observed[: self._count]
+        self._known, self._factor, self._observed = known, factor, observed
 
 
-def _distances(first: Vector, second: Vector) -> Vector:
+def _squares(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
     squares = np.sum(first**2, axis=1)[:, None] + np.sum(second**2, axis=1)[None, :] - 2 * first @ second.T
-    distances: Vector = np.sqrt(np.maximum(squares, 0.0))
-    return distances
+    kept: NDArray[np.floating] = np.maximum(squares, 0)
+    return kept
 
 
-def _matern(distances: Vector) -> Vector:
+def _matern(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Matérn covariance of smoothness 5/2 (Rasmussen and Williams, eq. 4.17)."""
-    scaled = ROOT5 * distances
-    covariance: Vector = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+    scaled = np.sqrt(5 * _squares(first, second))
+    covariance: NDArray[np.float32] = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
     return covariance
 
 
@@ -156,8 +197,6 @@ def _surprise(theta: Vector, squares: Vector, target: Vector) -> tuple[float, Ve
     value = count / 2 * np.log(variance) + np.log(np.diag(factor[0])).sum() + (lengths @ lengths + level**2) / 2
     sensitivity = inverse - np.outer(solution, solution) / variance
     slope = 5 / 3 * (1 + scaled) * decay * sensitivity
-    by_length = [weight * np.sum(slope * square) / 2 for weight, square in zip(weights, squares, strict=True)]
-    gradient = np.append(
-        np.array(by_length) + lengths / LENGTH_SPREAD, np.trace(sensitivity) * noise / 2 + level / NOISE_SPREAD
-    )
+    by_length = weights * np.tensordot(squares, slope, 2) / 2
+    gradient = np.append(by_length + lengths / LENGTH_SPREAD, np.trace(sensitivity) * noise / 2 + level / NOISE_SPREAD)
     return float(value), gradient

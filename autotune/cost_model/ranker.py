@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autotune.cost_model.estimate import Estimate, Vector, scores
+from autotune.cost_model.estimate import Estimate, Target, Vector, scores
 
 if TYPE_CHECKING:
     from xgboost import Booster
@@ -33,8 +33,9 @@ class Ranker:
     members says how unsure they are; `error` is that of each on its held-out part.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, target: Target = scores) -> None:
         self.error = 1.0
+        self._target = target
         self._seed = seed
         self._members: list[Booster] = []
 
@@ -42,7 +43,7 @@ class Ranker:
         """Learns from measurements, shape (measurements, features) and (measurements,); failures are infinite."""
         from xgboost import DMatrix, train  # takes seconds to load, and only a search needs it
 
-        target = scores(seconds)
+        target = self._target(seconds)
         self._members, self.error = [], 1.0
         if not target.any():  # all alike, nothing to learn
             return

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from autotune.cost_model.process import Process
+from autotune.cost_model.estimate import Vector
+from autotune.cost_model.process import Posterior
 from autotune.cost_model.ranker import Ranker
 from autotune.schedule.space import Config, Indices, Space
 from autotune.search import pool
+from autotune.search.following import Following
 from autotune.search.outlook import Outlook
+from autotune.search.policy import Policy
 
 Points: TypeAlias = NDArray[np.float64]
 Describe: TypeAlias = Callable[[Sequence[Config]], Points]
 
-START = 8  # configs that are spread over the space before a model chooses
 CANDIDATES = 512  # of which the start is chosen
 DESCRIBED = 384  # candidates whose features are computed, where that costs more than a knob's position
 STRAYS = 0.25  # share of those that is taken whatever the knobs let expect
@@ -53,9 +56,9 @@ class Proposer:
     """Proposes configs that were not proposed before.
 
     At first the default and configs far from each other. Then those with the largest expected improvement (Jones,
-    Schonlau and Welch 1998) by two models: trees on the features that `describe` gives for configs, and a Gaussian
-    process on the knobs, each with the more say the better it predicts what it has not seen. Within a batch the process
-    takes each choice for measured, so that the next one is elsewhere; a share `explore` is drawn at random.
+    Schonlau and Welch 1998) by a Gaussian process on the knobs and, where `describe` gives features of configs, by
+    trees on these, each with the more say the better it predicts what it has not seen. Within a batch the process takes
+    each choice for measured, so that the next one is elsewhere. `policy` has the choices made otherwise.
 
     The same history and the same seed give the same proposals. It holds nothing but what was computed before.
     """
@@ -67,14 +70,15 @@ class Proposer:
         default: Config | None = None,
         describe: Describe | None = None,
         seed: int = 0,
-        explore: float = 0.05,
+        policy: Policy | None = None,
     ) -> None:
         self._space = space
         self._default = space.indices([default] if default is not None else [])
         self._describe = describe
         self._described: dict[bytes, Points] = {}
         self._seed = seed
-        self._explore = explore
+        self._policy = policy or Policy()
+        self._following = Following(pool.columns(space), self._policy.target)
 
     def propose(self, history: History, count: int) -> list[Config]:
         """At most `count` configs; fewer where no more are left in the space."""
@@ -85,7 +89,7 @@ class Proposer:
 
     def _propose(self, history: History, count: int) -> list[Config]:
         rng = np.random.default_rng([self._seed, len(history)])
-        spread = min(count, max(0, START - len(history)))
+        spread = min(count, max(0, self._policy.first - len(history)))
         chosen = self._spread(history.known, spread, rng)
         if len(chosen) < count:
             known = np.concatenate([history.known, chosen])
@@ -98,52 +102,81 @@ class Proposer:
         known = np.concatenate([known, default])
         count -= len(default)
         candidates = pool.new(self._space.draw(rng, max(CANDIDATES, len(known) + count)), known)
+        if self._policy.start == "random":
+            return np.concatenate([default, candidates[:count]])
         rows = pool.spread(self._points(candidates), self._points(known), count)
         return np.concatenate([default, candidates[rows]])
 
     def _improve(self, history: History, known: Indices, count: int, rng: np.random.Generator) -> Indices:
         """The configs with the largest expected improvement.
 
-        Where features cost more than a knob's position, the models first choose by the knobs whose features to compute.
+        Where features cost more than a knob's position, the process first chooses by the knobs whose to compute.
         """
-        candidates = pool.pool(self._space, rng, known=known, best=history.best, count=count)
-        process = Process(pool.columns(self._space))
-        process.fit(self._points(history.measured), history.seconds)
-        outlook, best = self._outlook(process, history, candidates, self._space.scale)
+        candidates, left, posterior = self._candidates(history, known, count, rng)
+        target = self._policy.target(history.seconds)
         if self._describe is not None:
-            candidates = candidates[_promising(outlook.improvement(best), max(DESCRIBED, count), rng)]
-            outlook, best = self._outlook(process, history, candidates, self._features)
-        return candidates[self._pick(outlook, len(candidates), best=best, count=count, rng=rng)]
+            outlook = Outlook(posterior, target)
+            gain = np.where(left, outlook.improvement(outlook.best([])), -np.inf)
+            rows = _promising(gain, max(DESCRIBED, count), int(left.sum()), rng)
+            candidates, left, posterior = candidates[rows], left[rows], posterior.at(rows)
+        return candidates[self._pick(history, candidates, left, posterior, known=known, count=count, rng=rng)]
 
-    def _outlook(
-        self, process: Process, history: History, candidates: Indices, features: Callable[[Indices], Points]
-    ) -> tuple[Outlook, float]:
-        """What the process, and trees that learn from `features`, expect of candidates; and of the best measured.
+    def _candidates(
+        self, history: History, known: Indices, count: int, rng: np.random.Generator
+    ) -> tuple[Indices, NDArray[np.bool_], Posterior]:
+        """Configs to choose from, which of them are not known, and what the process knows of them."""
+        if self._space.size <= pool.WHOLE:
+            whole, places, points = self._whole
+            left = np.ones(len(whole), dtype=np.bool_)
+            left[[places[row.tobytes()] for row in known]] = False
+            return whole, left, self._follow(history, points)
+        found = pool.pool(self._space, rng, known=known, best=history.best, count=count)
+        return found, np.ones(len(found), dtype=np.bool_), self._follow(history, self._points(found))
 
-        That, not its own score, is what to improve on: the best of many measurements was lucky too, and ranks put it
-        far ahead of the next even where times hardly differ.
-        """
-        ranker = Ranker(self._seed)
-        ranker.fit(features(history.measured), history.seconds)
-        seen = Outlook(process, ranker, points=self._points(history.measured), features=features(history.measured))
-        best = float(seen.estimate.mean.max(initial=0.0))
-        return Outlook(process, ranker, points=self._points(candidates), features=features(candidates)), best
+    def _follow(self, history: History, candidates: Points) -> Posterior:
+        return self._following.posterior(self._points(history.measured), history.seconds, candidates)
+
+    @cached_property
+    def _whole(self) -> tuple[Indices, dict[bytes, int], Points]:
+        """Every config of a small space, in an order that the seed decides, where each is, and their points."""
+        rows = self._space.draw(np.random.default_rng(self._seed), self._space.size)
+        return rows, {row.tobytes(): place for place, row in enumerate(rows)}, self._points(rows)
 
     def _pick(
-        self, outlook: Outlook, candidates: int, *, best: float, count: int, rng: np.random.Generator
+        self,
+        history: History,
+        candidates: Indices,
+        left: NDArray[np.bool_],
+        posterior: Posterior,
+        *,
+        known: Indices,
+        count: int,
+        rng: np.random.Generator,
     ) -> list[int]:
         """Rows of candidates, one after the other, each in view of those before it."""
+        target = self._policy.target(history.seconds)
+        others, seen = [], []
+        if self._policy.trees or (self._policy.trees is None and self._describe is not None):
+            ranker = Ranker(self._seed, self._policy.target)
+            measured = self._features(history.measured)
+            ranker.fit(measured, history.seconds)
+            others, seen = [(ranker.estimate(self._features(candidates)), ranker.error)], [ranker.predict(measured)]
+        outlook = Outlook(posterior, target, others)
+        outlook.expect(self._points(known[len(history.measured) :]))
+        best = outlook.best(seen)
         rows: list[int] = []
-        left = np.ones(candidates, dtype=np.bool_)
-        for _ in range(min(count, candidates)):
-            if rng.random() < self._explore:
+        for _ in range(min(count, int(left.sum()))):
+            if rng.random() < self._policy.explore:
                 row = int(rng.choice(np.flatnonzero(left)))
             else:
-                row = int(np.argmax(np.where(left, outlook.improvement(best), -np.inf)))
+                row = int(np.argmax(np.where(left, self._gain(outlook, best), -np.inf)))
             rows.append(row)
             left[row] = False
-            outlook.expect(row)
+            outlook.expect(self._points(candidates[[row]]))
         return rows
+
+    def _gain(self, outlook: Outlook, best: float) -> Vector:
+        return outlook.estimate.mean if self._policy.greedy else outlook.improvement(best)
 
     def _points(self, indices: Indices) -> Points:
         return pool.points(self._space, indices)
@@ -161,10 +194,12 @@ class Proposer:
         return np.concatenate([self._space.scale(indices), np.array(known).reshape(len(known), -1)], axis=1)
 
 
-def _promising(gain: Points, count: int, rng: np.random.Generator) -> Indices:
-    """Rows of `count` candidates worth describing: those with the largest gain, and some of the others."""
-    order: Indices = np.argsort(-gain, kind="stable")
-    if len(order) <= count:
+def _promising(gain: Points, count: int, left: int, rng: np.random.Generator) -> Indices:
+    """Rows of `count` candidates worth describing, out of those `left`, whose gains are finite: the largest gains, and
+    some of the others.
+    """
+    order: Indices = np.argsort(-gain, kind="stable")[:left]
+    if left <= count:
         return order
     strays = int(count * STRAYS)
     best, others = np.split(order, [count - strays])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 from scipy.stats import spearmanr
 
-from autotune.cost_model import FEATURE_NAMES, Model, Platform, Process, Ranker, features, scores
+from autotune.cost_model import FEATURE_NAMES, Model, Platform, Process, Ranker, features, ranks, scores
 from autotune.cost_model import process as process_module
 from autotune.machine import Machine, Peaks
 from tests.cost_model.conftest import blocked
@@ -69,12 +69,19 @@ def test_failures_are_learnt_as_slow(model: Model) -> None:
 
 @given(st.lists(st.floats(1e-9, 1e3) | st.just(np.inf), min_size=2, max_size=50))
 def test_scores_order_times_and_put_failures_last(seconds: list[float]) -> None:
-    found, times = scores(np.array(seconds)), np.array(seconds)
-    assert np.isfinite(found).all()
-    assert found.sum() == pytest.approx(0, abs=1e-6)
+    times = np.array(seconds)
     order = np.argsort(times)
-    assert (np.diff(found[order]) <= 1e-12).all()
+    for found in (scores(times), ranks(times)):
+        assert np.isfinite(found).all()
+        assert found.sum() == pytest.approx(0, abs=1e-6)
+        assert (np.diff(found[order]) <= 1e-9).all()
     assert ((np.diff(found[order]) == 0) == (times[order][1:] == times[order][:-1])).all()
+
+
+def test_values_that_are_no_times_are_ranked() -> None:
+    values = np.array([3.0, -1.0, 0.0, np.inf])
+    assert np.array_equal(scores(values), ranks(values))
+    assert scores(np.array([1.0, 10.0, 100.0])) == pytest.approx([1.2247, 0, -1.2247], abs=1e-3)
 
 
 def test_the_gradient_of_the_likelihood_is_right() -> None:
@@ -90,16 +97,49 @@ def test_the_gradient_of_the_likelihood_is_right() -> None:
     assert error < 1e-3
 
 
-def test_expecting_a_candidate_makes_its_surroundings_surer() -> None:
+def test_observing_a_point_makes_its_surroundings_surer() -> None:
     process = Process(range(4))
-    seen = _points(20)
+    seen, unseen = _points(20), _points(50, seed=1)
+    target = scores(_seconds(seen))
     process.fit(seen, _seconds(seen))
-    posterior = process.posterior(_points(50, seed=1))
-    before = posterior.estimate().deviation
-    posterior.expect(7)
-    after = posterior.estimate().deviation
-    assert (after <= before + 1e-12).all()
-    assert after[7] < before[7] / 2
+    posterior = process.posterior(unseen)
+    posterior.observe(seen)
+    before = posterior.estimate(target)
+    expecting = posterior.fork()
+    expecting.observe(unseen[7:8])
+    after = expecting.estimate(target)
+    assert (after.deviation <= before.deviation + 1e-6).all()
+    assert after.deviation[7] < before.deviation[7] / 2
+    assert np.array_equal(after.mean, before.mean)
+    assert np.array_equal(posterior.estimate(target).deviation, before.deviation)
+
+
+def test_a_posterior_that_follows_is_that_of_all_measurements_at_once() -> None:
+    process = Process(range(4))
+    seen, unseen = _points(90), _points(30, seed=1)
+    process.fit(seen, _seconds(seen))
+    followed = process.posterior(unseen)
+    for start in range(0, 90, 5):
+        followed.observe(seen[start : start + 5])
+    at_once, estimate = process.estimate(unseen), followed.estimate(scores(_seconds(seen)))
+    assert np.allclose(estimate.mean, at_once.mean, atol=1e-3)
+    assert np.allclose(estimate.deviation, at_once.deviation, atol=1e-3)
+    some = followed.at(np.array([3, 5])).estimate(scores(_seconds(seen)))
+    assert np.allclose(some.mean, estimate.mean[[3, 5]], atol=1e-5)
+
+
+def test_an_observation_left_out_is_predicted_with_the_error_stated() -> None:
+    process = Process(range(4))
+    seen = _points(25)
+    process.fit(seen, _seconds(seen))
+    target = scores(_seconds(seen))
+    left_out = []
+    for place in range(25):
+        others = np.delete(np.arange(25), place)
+        posterior = process.posterior(seen[[place]])
+        posterior.observe(seen[others])
+        left_out.append(posterior.estimate(target[others]).mean[0] - target[place])
+    assert process.error == pytest.approx(np.mean(np.square(left_out)), rel=0.05)
 
 
 def test_the_process_shares_a_length_scale_among_the_columns_of_a_knob() -> None:
