@@ -123,6 +123,12 @@ def test_vectors_windows_groups_indices_and_scalars(invoke: Invoke, tmp_path: Pa
     assert "embedding: index idx[t] into dimension 1 of table (extent v) is out of range" in done.stdout
 
 
+@pytest.mark.usefixtures("tuned")
+def test_a_size_that_was_not_tuned_gets_the_nearest_schedule(invoke: Invoke) -> None:
+    text = invoke("export", "matmul", "--size", "m=50,n=32,k=40", "--direction", "forward", "-o", "-").stdout
+    assert "m=50,k=40,n=32 float32 1 thread: not tuned for this size: the schedule tuned for m=48, k=40, n=32" in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -102,4 +102,4 @@ def export(
         sizes = ",".join(f"{extent}={elements}" for extent, elements in one.workload.extents)
         table.add_row(name, sizes, one.workload.dtype, one.choice.origin.value)
     terminal.console().print(table)
-    typer.echo(f"{len(functions)} functions written to {output}")
+    typer.echo(f"{len(functions)} function{'s' if len(functions) > 1 else ''} written to {output}")

@@ -1,15 +1,18 @@
 """Which schedules an export has: the winners of this machine, or what serves the sizes that were asked for."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from autotune.database import Record
 from autotune.errors import UsageError
 from autotune.lang import Kernel
 from autotune.machine import Machine
-from autotune.runtime.choice import Choice, Origin, choose, read_winners
+from autotune.runtime.choice import Choice, Origin, read_winners
 from autotune.runtime.kernel import TunedKernel
 from autotune.schedule import ITEMSIZES, Workload
-from autotune.templates import TemplatedKernel
+from autotune.schedule.structure import structural_extents
+from autotune.templates import TemplatedKernel, template_for
 
 Extents = Mapping[str, int]
 
@@ -54,7 +57,8 @@ def chosen(
     """The schedules of a kernel in each direction; raises UsageError where nothing says for which sizes."""
     if isinstance(kernel.definition, TemplatedKernel):
         origin = kernel.definition.own.origin
-        message = f"{origin.name} is a template of your own, in {origin.file}: an export has generated code only"
+        what = f"{origin.name} is a template of your own, in {origin.file}"
+        message = f"{what}: an export has generated code only; ship that file itself"
         raise UsageError(message)
     definitions = [kernel.dispatch(direction).kernel for direction in request.directions or kernel.tuned_directions]
     cases = list(_cases(kernel, definitions, request, database, machine))
@@ -71,9 +75,28 @@ def chosen(
             known = {name: extents[name] for name in definition.extent_names}
             workload = Workload.of(definition, known, dtype, request.threads)
             winners = read_winners(database, definition, dtype=dtype, threads=request.threads, machine=machine)
-            each.append(Chosen(workload, choose(workload, winners, machine)))
+            each.append(Chosen(workload, _served(workload, winners, machine)))
         found[definition] = tuple({one.workload.key: one for one in each}.values())
     return found
+
+
+def _served(workload: Workload, winners: Sequence[Record], machine: Machine) -> Choice:
+    """The winner for these extents, else that of the nearest as an exported module measures it, else the default."""
+    found = []
+    for record in winners:
+        tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
+        same = structural_extents(tuned) == structural_extents(workload)
+        if same and template_for(tuned).space(tuned, machine).contains(record.config):
+            found.append((_distance(tuned, workload), tuned, record.config))
+    if not found:
+        return Choice(template_for(workload).default(workload, machine), Origin.DEFAULT, workload)
+    distance, tuned, config = min(found, key=lambda one: one[0])
+    return Choice(config, Origin.NEAREST if distance else Origin.TUNED, tuned)
+
+
+def _distance(first: Workload, second: Workload) -> float:
+    pairs = zip(first.extents, second.extents, strict=True)
+    return math.hypot(*(math.log2(max(one, 1) / max(other, 1)) for (_, one), (_, other) in pairs))
 
 
 def _cases(
