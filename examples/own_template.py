@@ -17,8 +17,8 @@ def means(x: at.Tensor["rows", "cols"]) -> at.Tensor["cols"]:
 
 @at.template(
     means,
-    knobs={"block": (8, 16, 32, 64, 128, 256), "rows_at_once": (1, 2, 4, 8)},
-    constraints={"the block stays in registers": lambda block, rows_at_once: block * rows_at_once <= 512},
+    knobs={"block": (16, 32, 64, 128, 256, 512, 1024, 2048), "rows_at_once": (1, 2, 4, 8)},
+    constraints={"a block of rows stays in the first cache": lambda block, rows_at_once: block * rows_at_once <= 4096},
 )
 def column_means(block, rows_at_once):
     """Means of columns, a block of them at a time, adding up several rows before the block is touched again."""
