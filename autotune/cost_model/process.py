@@ -131,7 +131,7 @@ class Posterior:
         return other
 
     def estimate(self, target: Vector) -> Estimate:
-        """Scores and deviations; `target` are the scores of the first observations, the others only make less unsure."""
+        """Scores and deviations; `target` are the scores of the first observations, others only make less unsure."""
         if not target.any():
             return Estimate(np.zeros(len(self._points)), np.ones(len(self._points)))
         count = len(target)

@@ -1,4 +1,4 @@
-"""A process that follows a search: its length scales from time to time, its posterior from one measurement to the next."""
+"""A process that follows a search: its length scales from time to time, its posterior at every measurement."""
 
 from collections.abc import Sequence
 

@@ -29,9 +29,9 @@ class Sampler(BaseSampler):
     """Proposes configs that a study has not seen, in batches.
 
     With a `space` it proposes valid configs of that space alone: ones that constraints leave, or that a table lists
-    (`autotune.search.listed`). When all were proposed `Study.optimize` ends and `Study.ask` raises `UsageError`. Without
-    one it takes the parameters that all trials of the study have, categorical, integer or real (at the points of a
-    grid); others are drawn at random, and so is a config when all were proposed.
+    (`autotune.search.listed`). When all were proposed `Study.optimize` ends and `Study.ask` raises `UsageError`.
+    Without one it takes the parameters that all trials of the study have, categorical, integer or real (at the points
+    of a grid); others are drawn at random, and so is a config when all were proposed.
 
     A batch is proposed when one is asked for and none is left from the batch before, so that `batch` trials asked for,
     measured and told, one batch after the other, use all that is known. It holds no state but the rest of the batch: a

@@ -1,9 +1,7 @@
 """Optuna's own tests of samplers, on a sampler that is given no space."""
 
-import warnings
 from collections.abc import Callable
 
-import optuna
 import pytest
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
