@@ -9,11 +9,13 @@ from typer.core import TyperGroup
 
 from autotune.__about__ import __version__
 from autotune.cli.commands import (
+    bench_dashboard,
     bench_kernels,
     bench_lookup,
     bench_matmul,
     bench_plot,
     bench_search,
+    dashboard,
     db_export,
     db_import,
     db_merge,
@@ -123,6 +125,7 @@ def make_app() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("export")(export.export)
     app.command("report")(report.report)
+    app.command("dashboard")(dashboard.dashboard)
     exchange = _group(help="Export, import and merge tuning databases.\n\nExample: autotune db export results.jsonl")
     exchange.command("export")(db_export.db_export)
     exchange.command("import")(db_import.db_import)
@@ -134,6 +137,7 @@ def make_app() -> typer.Typer:
     benches.command("lookup")(bench_lookup.bench_lookup)
     benches.command("search")(bench_search.bench_search)
     benches.command("plot")(bench_plot.bench_plot)
+    benches.command("dashboard")(bench_dashboard.bench_dashboard)
     app.add_typer(benches, name="bench")
     return app
 

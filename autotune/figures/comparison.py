@@ -126,7 +126,7 @@ def _dots(groups: Mapping[str, Mapping[str, Tuned]], theme: Theme, reason: str) 
             text=[look.lines(f"{entry}: {units.duration(each.seconds or 0.0)}", name) for name, each in of],
             hoverinfo="text",
         )
-    figure.update_xaxes(unit.axis())
+    figure.update_xaxes(unit.axis(times))
     return figure
 
 

@@ -33,6 +33,23 @@ class Lines:
         return found
 
 
+@dataclass(frozen=True)
+class _Span:
+    """The unit of an axis of time: its length in seconds and its name."""
+
+    seconds: float
+    name: str
+
+    @classmethod
+    def of(cls, curves: Sequence[Curve]) -> "_Span":
+        spans = [(curve.last - curve.first).total_seconds() for curve in curves if curve.first and curve.last]
+        longest = max(spans, default=0.0)
+        return next((span for span in _SPANS if longest >= 2 * span.seconds), _SPANS[-1])
+
+
+_SPANS = (_Span(86400, "days"), _Span(3600, "hours"), _Span(60, "minutes"), _Span(1, "seconds"))
+
+
 def best_so_far(
     curves: Sequence[Curve],
     lines: Lines | None = None,
@@ -40,22 +57,24 @@ def best_so_far(
     over: Literal["trials", "time"] = "trials",
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """The best time so far as steps, over the number of trials or the hours since the first; single trials as dots."""
+    """The best time so far as steps, over the number of trials or the time since the first; single trials as dots."""
     curves = [curve for curve in curves if curve.steps]
     if not curves:
         return look.nothing(theme, "no measurement without failure yet")
     lines = lines or Lines()
     times = [seconds for _, seconds, _ in lines.named()]
     unit = Unit.of([*times, *(curve.steps[-1].seconds for curve in curves)])
+    span = _Span.of(curves) if over == "time" else None
     figure = look.figure(theme)
     for curve, colour in zip(curves, _repeated(look.SERIES, len(curves)), strict=True):
-        _add_points(figure, curve, unit, over, colour)
-        _add_steps(figure, curve, unit, over, colour)
+        _add_points(figure, curve, unit, span, colour)
+        _add_steps(figure, curve, unit, span, colour)
     for name, seconds, colour in lines.named():
         _add_line(figure, f"{name} {units.duration(seconds)}", unit(seconds), colour)
-    figure.update_yaxes(unit.axis())
-    hours = over == "time"
-    figure.update_xaxes(title="minutes since the first trial" if hours else "trial", rangemode="tozero")
+    shown = [point.seconds for curve in curves for point in curve.points if point.seconds is not None]
+    figure.update_yaxes(unit.axis([*times, *shown, *(curve.steps[-1].seconds for curve in curves)]))
+    title = "trial" if span is None else f"{span.name} since the first trial"
+    figure.update_xaxes(title=title, rangemode="tozero")
     return figure
 
 
@@ -93,14 +112,14 @@ def predicted(predictions: Sequence[Prediction], *, theme: Theme = LIGHT) -> "Fi
         hoverinfo="text",
         showlegend=False,
     )
-    figure.update_xaxes(unit.axis("expected time"))
-    figure.update_yaxes(unit.axis("measured time"))
+    figure.update_xaxes(unit.axis(every, "expected time"))
+    figure.update_yaxes(unit.axis(every, "measured time"))
     return figure
 
 
-def _add_steps(figure: Any, curve: Curve, unit: Unit, over: str, colour: str) -> None:
-    places = [_place(step.number, step.started, curve, over) for step in curve.steps]
-    end = _place(curve.total, curve.last or curve.steps[-1].started, curve, over)
+def _add_steps(figure: Any, curve: Curve, unit: Unit, span: _Span | None, colour: str) -> None:
+    places = [_place(step.number, step.started, curve, span) for step in curve.steps]
+    end = _place(curve.total, curve.last or curve.steps[-1].started, curve, span)
     seconds = [step.seconds for step in curve.steps]
     texts = [look.lines(f"trial {step.number}", units.duration(step.seconds)) for step in curve.steps]
     last = look.lines(f"after {units.count(curve.total, 'trial')}", units.duration(seconds[-1]))
@@ -115,10 +134,10 @@ def _add_steps(figure: Any, curve: Curve, unit: Unit, over: str, colour: str) ->
     )
 
 
-def _add_points(figure: Any, curve: Curve, unit: Unit, over: str, colour: str) -> None:
+def _add_points(figure: Any, curve: Curve, unit: Unit, span: _Span | None, colour: str) -> None:
     shown = [point for point in curve.points if point.seconds is not None]
     figure.add_scatter(
-        x=[_place(point.number, point.started, curve, over) for point in shown],
+        x=[_place(point.number, point.started, curve, span) for point in shown],
         y=[unit(point.seconds) for point in shown if point.seconds is not None],
         mode="markers",
         marker={"color": colour, "size": 5, "opacity": 0.35},
@@ -136,10 +155,10 @@ def _add_line(figure: Any, name: str, value: float, colour: str) -> None:
     figure.add_scatter(x=[None], y=[value], mode="lines", line=line, name=look.label(name))
 
 
-def _place(number: int, moment: datetime, curve: Curve, over: str) -> float:
-    if over == "trials" or curve.first is None:
+def _place(number: int, moment: datetime, curve: Curve, span: _Span | None) -> float:
+    if span is None or curve.first is None:
         return float(number)
-    return (moment - curve.first).total_seconds() / 60
+    return (moment - curve.first).total_seconds() / span.seconds
 
 
 def _repeated(colours: Sequence[str], count: int) -> list[str]:

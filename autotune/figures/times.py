@@ -1,9 +1,10 @@
-"""Times per call on an axis: one unit for a whole figure, on a logarithmic scale."""
+"""Times per call on an axis: one unit for a whole figure, on a logarithmic scale where they lie far apart."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+_FAR = 4.0  # ratio from which an axis is logarithmic: below it would have hardly a tick
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -25,9 +26,10 @@ class Unit:
         """A time in this unit."""
         return seconds / self.length
 
-    def axis(self, what: str = "time per call", *, logarithmic: bool = True) -> dict[str, Any]:
-        """Settings of an axis of such times."""
+    def axis(self, seconds: Iterable[float], what: str = "time per call") -> dict[str, Any]:
+        """Settings of an axis for these times: logarithmic where they lie far apart, which shows the fast ones too."""
+        times = list(seconds)
         found: dict[str, Any] = {"title": {"text": f"{what}, {self.name}"}, "tickformat": "~g"}
-        if logarithmic:
-            found |= {"type": "log", "dtick": "D2", "minor": {"ticks": ""}}
+        if min(times, default=1.0) * _FAR < max(times, default=1.0):
+            found |= {"type": "log", "dtick": "D2"}
         return found

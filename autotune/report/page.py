@@ -100,8 +100,9 @@ def _figure(plot: Plot, number: int) -> str:
     if reason is not None:
         return f'<p class="soft">{reason}</p>'  # a label: escaped already
     caption = markup.text(plot.caption)
+    wide = " wide-plot" if plot.figure.data[0].type == "parcoords" else ""  # many axes need their room
     return (
-        f'<figure><div class="plot" id="plot-{number}" style="height:{plot.figure.layout.height}px" role="img" '
+        f'<figure><div class="plot{wide}" id="plot-{number}" style="height:{plot.figure.layout.height}px" role="img" '
         f'aria-label="{caption}"></div><figcaption>{caption}</figcaption></figure>'
     )
 

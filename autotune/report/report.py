@@ -6,25 +6,13 @@ from autotune import figures, markup, units
 from autotune.database import Database, views
 from autotune.database.views import Filters, Tuned
 from autotune.errors import UsageError
+from autotune.figures import captions
 from autotune.machine import versions
 from autotune.measure.measurement import now
 from autotune.report.lines import Bench, lines_of
 from autotune.report.page import Plot, Section, page
 
 DETAILED = 24  # workloads with figures of their own, the last measured; more would only make the file slow to open
-
-GAINS = (
-    "Each winner against the default schedule, in paired runs; the bar is the 95 % interval of the ratio. Right of 1 "
-    "the winner is faster."
-)
-DIRECTIONS = "Time per call of the winner in each direction, for the same sizes."
-MACHINES = "Time per call of the winner on each machine, for workloads tuned on several."
-FAILURES = "Measurements that gave no time. Each is recorded with its error; none stops a search."
-BEST = "Best time so far over trials; a dot is a trial."
-TIME = "The same over time; level stretches without dots are pauses between runs."
-EXPECTED = "Time that the search expected when it proposed a config, and the time it took."
-IMPORTANCE = "How much worse a model of the times becomes when a knob's values are shuffled."
-COORDINATES = "A line is a config, blue where it is fast. Drag along an axis to keep those that pass there."
 
 
 def report(
@@ -66,11 +54,11 @@ def _subtitle(tuned: Sequence[Tuned]) -> str:
 
 def _overview(tuned: Sequence[Tuned]) -> Iterator[Section]:
     yield Section("Workloads", [_table(tuned)])
-    yield Section("What tuning gained", [Plot(figures.gains(tuned), GAINS)])
-    yield Section("Forward and gradients", [Plot(figures.directions(tuned), DIRECTIONS)])
+    yield Section("What tuning gained", [Plot(figures.gains(tuned), captions.GAINS)])
+    yield Section("Forward and gradients", [Plot(figures.directions(tuned), captions.DIRECTIONS)])
     if len({each.machine for each in tuned}) > 1:
-        yield Section("Machines", [Plot(figures.machines(tuned), MACHINES)])
-    yield Section("Failures by kind", [Plot(figures.failures(tuned), FAILURES)])
+        yield Section("Machines", [Plot(figures.machines(tuned), captions.MACHINES)])
+    yield Section("Failures by kind", [Plot(figures.failures(tuned), captions.FAILURES)])
 
 
 def _table(tuned: Sequence[Tuned]) -> str:
@@ -102,17 +90,17 @@ def _details(database: Database, each: Tuned, benches: Sequence[Bench]) -> Itera
     run = next(iter(views.runs_of(database, *pair)), None)
     expected = views.predictions(database, run) if run else ()
     blocks: list[Plot | str] = [
-        Plot(figures.best_so_far([curve], lines), BEST),
-        Plot(figures.best_so_far([curve], lines, over="time"), TIME),
+        Plot(figures.best_so_far([curve], lines), captions.TRIALS),
+        Plot(figures.best_so_far([curve], lines, over="time"), captions.TIME),
         Plot(
             figures.predicted(expected),
-            EXPECTED,
+            captions.PREDICTED,
         ),
         Plot(
             figures.importance(samples),
-            IMPORTANCE,
+            captions.IMPORTANCE,
         ),
     ]
     yield Section(f"{each.key} on {each.cpu}", blocks, wide=False)
-    coordinates = Plot(figures.parallel_coordinates(samples), COORDINATES)
+    coordinates = Plot(figures.parallel_coordinates(samples), captions.COORDINATES)
     yield Section(f"Configs of {each.key}", [coordinates], level=3)

@@ -85,7 +85,7 @@ def test_is_one_file_without_a_network(path: Path) -> None:
         assert (attributes.get("href") or "#").startswith("#")
     assert len(re.findall(r"plotly\.js v", text)) == 1
     data = json.loads(page.data)
-    assert len(data["figures"]) == text.count('<div class="plot"') + text.count('<p class="soft">')
+    assert len(data["figures"]) == text.count('<div class="plot') + text.count('<p class="soft">')
     assert {"light", "dark"} == data["templates"].keys()
     assert "url(" not in resource("base.css") + resource("page.css")
     assert f"{EVIL} forward k=40,m=48,n=32 float32 1 thread" in page.words

@@ -6,6 +6,7 @@ some thousand measurements, one of a hundred thousand, one in twenty failed, two
 
 import json
 import random
+import statistics
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -84,8 +85,9 @@ def _rows(
             made += 1
             config = canonical.dumps({name: rng.choice(values) for name, values in KNOBS.items()})
             status = rng.choice(failures) if rng.random() < FAILING else Status.OK
-            seconds = scale * (1 + rng.expovariate(2.0) / (1 + step / 200)) if status is Status.OK else None
-            samples = [] if seconds is None else [seconds * (1 + abs(rng.gauss(0, 0.01))) for _ in range(5)]
+            typical = scale * (1 + rng.expovariate(2.0) / (1 + step / 200))
+            samples = [typical * (1 + abs(rng.gauss(0, 0.01))) for _ in range(5)] if status is Status.OK else []
+            seconds = statistics.median(samples) if samples else None
             yield (
                 workload, fingerprint, config, canonical.digest(config), status.value, json.dumps(samples), seconds,
                 "" if seconds else f"it ended with {status}", f"{rng.getrandbits(256):064x}", versions, 0.4, False,

@@ -7,9 +7,9 @@ expected. All of them read only, and raise `DatabaseError` where the database fa
 
 from autotune.database.views.curves import Curve, Point, Step, curve
 from autotune.database.views.predictions import Prediction, predictions
-from autotune.database.views.runs import Run, run, runs, runs_of
-from autotune.database.views.trials import Sample, Trial, count_trials, samples, trial, trials
-from autotune.database.views.workloads import Filters, Tuned, tuned, workloads
+from autotune.database.views.runs import Run, count_runs, run, run_names, runs, runs_of, stamp
+from autotune.database.views.trials import Sample, Trial, count_trials, every_trial, samples, trial, trials
+from autotune.database.views.workloads import Filters, Tuned, machines, tuned, workloads
 
 __all__ = [
     "Curve",
@@ -21,13 +21,18 @@ __all__ = [
     "Step",
     "Trial",
     "Tuned",
+    "count_runs",
     "count_trials",
     "curve",
+    "every_trial",
+    "machines",
     "predictions",
     "run",
+    "run_names",
     "runs",
     "runs_of",
     "samples",
+    "stamp",
     "trial",
     "trials",
     "tuned",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, String, cast, column, func, select, table
 from sqlalchemy.orm import aliased
 
-from autotune.database.models import MachineRow, MeasurementRow, WorkloadRow
+from autotune.database.models import MachineRow, MeasurementRow, WinnerRow, WorkloadRow
 from autotune.database.store import Database
 from autotune.database.views.curves import moment
 from autotune.database.views.reading import Row, has_table, readable, rows
@@ -18,6 +18,7 @@ from autotune.measure.measurement import Status
 
 PAUSE = timedelta(minutes=3)  # the longest between two measurements of a run that still has trials without a result
 MOMENT = timedelta(seconds=15)  # how long after its last measurement a run without such trials may still be proving
+_TICK = timedelta(seconds=5)
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _TRIALS = table("trials", column("study_id"), column("state"))
@@ -54,6 +55,34 @@ def run(database: Database, name: str, *, now: datetime | None = None) -> Run | 
     """The run of that name."""
     found = _runs(database, _spans(limit=1, offset=0, name=name), now or datetime.now(UTC))
     return found[0] if found else None
+
+
+def run_names(database: Database, *, limit: int) -> tuple[str, ...]:
+    """Names of so many runs, the latest first; without what `runs` counts, which takes longer."""
+    return tuple(row["run"] for row in rows(database, _spans(limit=limit, offset=0)))
+
+
+def count_runs(database: Database) -> int:
+    """How many runs there are."""
+    (row,) = rows(database, select(func.count(MeasurementRow.run.distinct()).label("count")))
+    return int(row["count"])
+
+
+def stamp(database: Database, *, now: datetime | None = None) -> str:
+    """A text that changes when a measurement or a winner is added, when a trial begins, and while a run may be ending.
+
+    Whether a run has ended is told by the time alone, so for some minutes after the last measurement it is part of it.
+    """
+    latest = select(MeasurementRow.id, MeasurementRow.started).order_by(MeasurementRow.id.desc()).limit(1)
+    parts = [str(row) for row in rows(database, latest)]
+    last = [select(func.max(WinnerRow.id).label("last"))]
+    if has_table(database, "trials"):
+        last.append(select(func.max(column("trial_id")).label("last")).select_from(table("trials")))
+    parts += [str(rows(database, statement)[0]["last"]) for statement in last]
+    for row in rows(database, latest):
+        age = (now or datetime.now(UTC)) - moment(row["started"])
+        parts.append(str(age // _TICK) if age < 2 * PAUSE else "")
+    return " ".join(parts)
 
 
 def runs_of(database: Database, workload_id: int, machine_id: int) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Single measurements: pages of them, one with all that is known, and samples for statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,23 @@ def trials(
     places = {row["id"]: place for place, row in enumerate(rows(database, page))}
     found = readable(rows(database, queries.measurements().where(MeasurementRow.id.in_(places))), _trial)
     return tuple(sorted(found, key=lambda each: places[each.identity]))
+
+
+def every_trial(
+    database: Database, workload_id: int, machine_id: int, *, status: str | None = None, page: int = 1000
+) -> Iterator[Trial]:
+    """All measurements of a workload on a machine in the order they were stored, read in pages."""
+    conditions = _of(workload_id, machine_id)
+    if status is not None:
+        conditions.append(MeasurementRow.status == status)
+    last = 0
+    while True:
+        statement = queries.measurements().where(*conditions, MeasurementRow.id > last)
+        found = rows(database, statement.order_by(MeasurementRow.id).limit(page))
+        if not found:
+            return
+        yield from readable(found, _trial)
+        last = found[-1]["id"]
 
 
 def count_trials(database: Database, workload_id: int, machine_id: int) -> Mapping[str, int]:

@@ -83,6 +83,11 @@ def workloads(database: Database, filters: Filters | None = None) -> tuple[Tuned
     return _tuned(database, wanted.conditions(), machine=wanted.machine)
 
 
+def machines(database: Database) -> dict[str, str]:
+    """Names of CPUs by the fingerprints of their machines."""
+    return {row["fingerprint"]: cpu_of(row["description"]) for row in _machines(database, None, None).values()}
+
+
 def tuned(database: Database, workload_id: int, machine_id: int) -> Tuned | None:
     """One workload on one machine; None where nothing is known of it."""
     found = _tuned(database, [WorkloadRow.id == workload_id], machine_id=machine_id)

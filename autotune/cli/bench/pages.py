@@ -1,0 +1,90 @@
+"""How long the pages of the dashboard take."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from autotune.cli.bench.example_database import fill
+from autotune.dashboard.app import make_app
+from autotune.database import Database, views
+from autotune.errors import UsageError
+
+ROUNDS = 5
+METHOD = (
+    "seconds is the median over the rounds of a request for a page's content, without a browser: reading, drawing, "
+    "writing the answer; first_seconds is the first of them, samples are all. bytes is the length of the answer."
+)
+
+
+def prepare(path: Path, rows: int) -> int:
+    """Makes the database unless it is there; gives its number of measurements."""
+    if not path.exists():
+        fill(path, rows)
+    with Database.open(path, read_only=True) as database:
+        return sum(each.measurements for each in views.workloads(database))
+
+
+def addresses(path: Path) -> dict[str, tuple[str, str]]:
+    """The pages by name: the path and the query of each."""
+    with Database.open(path, read_only=True) as database:
+        largest = max(views.workloads(database), key=lambda each: each.measurements)
+        machines = list(views.machines(database))
+        runs = [run for run in views.runs(database, limit=1000) if run.workload_id == largest.workload_id]
+        latest = views.trials(database, largest.workload_id, largest.machine_id, limit=1)
+    if len(machines) < 2 or len(runs) < 2 or not latest:
+        message = f"{path} has not the machines, runs and measurements of a made-up database"
+        raise UsageError(message)
+    pair = f"?workload={largest.workload_id}&machine={largest.machine_id}"
+    return {
+        "runs": ("/", ""),
+        "runs, last page": ("/", "?page=16"),
+        "workloads": ("/workloads", ""),
+        "workloads of a kernel": ("/workloads", "?kernel=matmul&sort=gain"),
+        f"workload of {largest.measurements} measurements": ("/workload", pair),
+        "its failures": ("/workload", f"{pair}&status=crash"),
+        "trial": ("/trial", f"?id={latest[0].identity}"),
+        "two machines": ("/compare", f"?left=machine:{machines[0]}&right=machine:{machines[1]}"),
+        "two runs": ("/compare", "?" + urlencode({"left": f"run:{runs[0].name}", "right": f"run:{runs[1].name}"})),
+    }
+
+
+def measure(path: Path) -> Iterator[dict[str, Any]]:
+    """A row a page."""
+    client = make_app(str(path)).server.test_client()
+    for name, (place, search) in addresses(path).items():
+        samples, length = [], 0
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            answer = client.post("/_dash-update-component", json=_request(place, search))
+            samples.append(time.perf_counter() - start)
+            length = len(answer.data)
+            if answer.status_code != 200 or (b'"alert"' in answer.data and name != "trial"):
+                message = f"page {name} failed with status {answer.status_code}"
+                raise UsageError(message)
+        yield {
+            "view": name, "seconds": statistics.median(samples), "first_seconds": samples[0], "samples": samples,
+            "bytes": length,
+        }  # fmt: skip
+
+
+def _request(path: str, search: str) -> dict[str, Any]:
+    """What Dash's program in the browser sends for a page."""
+    outputs = [{"id": name, "property": what} for name, what in _OUTPUTS]
+    values = {"pathname": path, "search": search}
+    return {
+        "output": f"..{'...'.join(f'{name}.{what}' for name, what in _OUTPUTS)}..",
+        "outputs": outputs,
+        "inputs": [
+            *({"id": "place", "property": name, "value": value} for name, value in values.items()),
+            {"id": "theme", "property": "data", "value": "light"},
+            {"id": "clock", "property": "n_intervals", "value": 0},
+        ],
+        "state": [{"id": "stamp", "property": "data"}],
+        "changedPropIds": ["place.search"],
+    }
+
+
+_OUTPUTS = (("live", "children"), ("rest", "children"), ("stamp", "data"), ("links", "children"))
