@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune import units
 from autotune.database.views import Sample
 from autotune.figures import theme as look
 from autotune.figures.theme import LIGHT, Theme
@@ -103,7 +104,7 @@ def _time_axis(times: NDArray[np.float64], unit: Unit) -> dict[str, Any]:
         "label": f"time, {unit.name}",
         "values": times,
         "tickvals": ticks.tolist(),
-        "ticktext": [f"{10**tick:.3g}" for tick in ticks],
+        "ticktext": [units.digits(10**tick) for tick in ticks],
     }
 
 

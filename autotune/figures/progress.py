@@ -85,6 +85,7 @@ def predicted(predictions: Sequence[Prediction], *, theme: Theme = LIGHT) -> "Fi
     every = [time for each in predictions for time in (each.expected, each.seconds)]
     unit = Unit.of(every)
     low, high = unit(min(every)), unit(max(every))
+    batches = 1 + max(each.batch for each in predictions)
     figure = look.figure(theme)
     figure.add_scatter(
         x=[low, high], y=[low, high], mode="lines", line={"color": look.MUTED, "dash": "dot", "width": 1},
@@ -100,7 +101,7 @@ def predicted(predictions: Sequence[Prediction], *, theme: Theme = LIGHT) -> "Fi
             "reversescale": True,
             "size": 7,
             "opacity": 0.8,
-            "colorbar": {"title": {"text": "batch"}, "thickness": 12, "outlinewidth": 0, "tickformat": "d"},
+            "colorbar": {"title": {"text": "batch"}, "thickness": 12, "outlinewidth": 0, "dtick": max(1, batches // 6)},
         },
         text=[
             look.lines(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _FAR = 4.0  # ratio from which an axis is logarithmic: below it would have hardly a tick
+_VERY_FAR = 20.0  # from which there is no room for a tick at every digit
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -30,6 +31,7 @@ class Unit:
         """Settings of an axis for these times: logarithmic where they lie far apart, which shows the fast ones too."""
         times = list(seconds)
         found: dict[str, Any] = {"title": {"text": f"{what}, {self.name}"}, "tickformat": "~g"}
-        if min(times, default=1.0) * _FAR < max(times, default=1.0):
-            found |= {"type": "log", "dtick": "D2"}
+        ratio = max(times, default=1.0) / min(times, default=1.0)
+        if ratio > _FAR:
+            found |= {"type": "log", "dtick": "D1" if ratio < _VERY_FAR else "D2"}  # every digit, or 1, 2 and 5
         return found

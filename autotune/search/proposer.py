@@ -78,6 +78,7 @@ class Proposer:
         self._described: dict[bytes, Points] = {}
         self._seed = seed
         self._policy = policy or Policy()
+        self._expected: dict[bytes, float] = {}
         self._following = Following(pool.columns(space), self._policy.target)
 
     def propose(self, history: History, count: int) -> list[Config]:
@@ -86,6 +87,11 @@ class Proposer:
         # loaded machine, and their number would change sums and so proposals.
         with threadpool_limits(limits=1):
             return self._propose(history, count)
+
+    def expected(self, config: Config) -> float | None:
+        """Seconds that the models expected of a config when they chose it; None where it was chosen without them."""
+        (row,) = self._space.indices([config])
+        return self._expected.get(row.tobytes())
 
     def _propose(self, history: History, count: int) -> list[Config]:
         rng = np.random.default_rng([self._seed, len(history)])
@@ -164,6 +170,7 @@ class Proposer:
         outlook = Outlook(posterior, target, others)
         outlook.expect(self._points(known[len(history.measured) :]))
         best = outlook.best(seen)
+        expected = _seconds(outlook.estimate.mean, target, history.seconds)
         rows: list[int] = []
         for _ in range(min(count, int(left.sum()))):
             if rng.random() < self._policy.explore:
@@ -171,6 +178,8 @@ class Proposer:
             else:
                 row = int(np.argmax(np.where(left, self._gain(outlook, best), -np.inf)))
             rows.append(row)
+            if np.isfinite(expected[row]):
+                self._expected[candidates[row].tobytes()] = float(expected[row])
             left[row] = False
             outlook.expect(self._points(candidates[[row]]))
         return rows
@@ -192,6 +201,19 @@ class Proposer:
             self._described.update(zip((keys[index] for index in missing), described, strict=True))
         known = [self._described[key] for key in keys]
         return np.concatenate([self._space.scale(indices), np.array(known).reshape(len(known), -1)], axis=1)
+
+
+def _seconds(scores: Vector, target: Vector, seconds: Vector) -> Vector:
+    """Times that scores stand for, by the line through the logarithms of the measured times over their own scores.
+
+    It is exact where scores are logarithms. NaN where the values are no times or say nothing, as equal ones.
+    """
+    valid = np.isfinite(seconds)
+    if not valid.any() or seconds[valid].min() <= 0 or not np.ptp(target[valid]) > 0:
+        return np.full(len(scores), np.nan)
+    slope, start = np.polyfit(target[valid], np.log(seconds[valid]), 1)
+    times: Vector = np.exp(start + slope * scores)
+    return times
 
 
 def _promising(gain: Points, count: int, left: int, rng: np.random.Generator) -> Indices:

@@ -15,6 +15,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from autotune.database.views.predictions import ATTRIBUTE
 from autotune.errors import UsageError
 from autotune.schedule.space import Config, Knob, Space
 from autotune.search.inferred import Inferred
@@ -57,6 +58,7 @@ class Sampler(BaseSampler):
         self._seed = seed if seed is not None else int(np.random.default_rng().integers(2**31))
         self._proposer = proposer if proposer is not None or space is None else Proposer(space, seed=self._seed)
         self._queue: list[Config] = []
+        self._number = 0  # of the batch in the queue
         self._distributions = distributions(space) if space is not None else {}
         self._independent = RandomSampler(seed=seed)
         self._intersection = IntersectionSearchSpace()
@@ -83,10 +85,15 @@ class Sampler(BaseSampler):
             space = self._space
             history = _history(space, _others(study, trial), _valid(space), maximize=_maximizes(study))
             self._queue = self._proposer.propose(history, self._batch)
+            self._number = len(history) // self._batch
         if not self._queue:
             message = f"all {self._space.size} configs of the space were proposed"
             raise UsageError(message)
-        return dict(self._queue.pop(0))
+        config = self._queue.pop(0)
+        if (expected := self._proposer.expected(config)) is not None:
+            prediction = {"seconds": expected, "batch": self._number}
+            study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, prediction)
+        return dict(config)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -9,7 +9,7 @@ from sqlalchemy import String, cast, column, select, table
 from autotune.database.store import Database
 from autotune.database.views.reading import has_table, rows
 
-ATTRIBUTE = "prediction"  # of an Optuna trial: {"seconds": expected, "batch": which, from 0}
+ATTRIBUTE = "prediction"  # of an Optuna trial: {"seconds": expected, "batch": which, from 0}; the search writes it
 
 _STUDIES = table("studies", column("study_id"), column("study_name"))
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
