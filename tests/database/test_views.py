@@ -184,6 +184,17 @@ class TestRuns:
         assert views.runs_of(filled, latest.workload_id, latest.machine_id) == ("run of softmax",)
 
 
+def test_the_stamp_tells_when_something_is_new(
+    filled: Database, measurement: Make[Measurement], machine: Machine
+) -> None:
+    last = datetime(2026, 1, 31, 12, 2, 29, tzinfo=UTC)
+    stamps = [views.stamp(filled, now=last + timedelta(seconds=seconds)) for seconds in (11, 12, 20, 600, 900)]
+    assert stamps[0] == stamps[1] != stamps[2]  # a run may be ending, which only time tells
+    assert stamps[3] == stamps[4]
+    filled.add_measurement(measurement(COUNT), machine)
+    assert views.stamp(filled, now=last + timedelta(seconds=900)) != stamps[4]
+
+
 def test_predictions_are_read_from_the_study(filled: Database) -> None:
     assert predictions(filled, "run of softmax") == ()
     attributes = [
