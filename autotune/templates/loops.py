@@ -50,7 +50,7 @@ from autotune.templates.plain import plain_nest, work
 COPIES = (1, 2, 4, 8)
 BLOCKS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 LEAST_VECTORS = 8  # in a block along them
-ENOUGH_VECTORS = 64  # in a block across them; larger ones only read memory less evenly
+ENOUGH_VECTORS = 64  # in a block across them, of what comes from memory, which larger ones read less evenly
 WORSE = 6.0  # times the least cost, up to which an axis may be the vector's
 LONG = 64  # terms of a sum from which on its rows are read in the order of memory
 # Accesses to memory from which on a second thread is woken by default.
@@ -112,6 +112,11 @@ class Problem:
     def lanes(self) -> int:
         """Elements of the machine's vectors."""
         return max(2, self.machine.vector_bytes // self.workload.itemsize)
+
+    @property
+    def beyond_caches(self) -> bool:
+        """Whether the tensors come from memory and go there: more than half of the last cache is rarely ours."""
+        return self.workload.bytes > self.cache(3) // 2
 
     def sizes(self, axes: Sequence[Axis]) -> dict[Axis, int]:
         """Elements along axes."""
@@ -180,7 +185,7 @@ class LoopsTemplate:
         if "vector" in knobs:
             axis = problem.choices[problem.main.name][0]
             chosen |= {"vector": axis.name, "lanes": problem.lanes, "copies": _copies(problem.main, problem)}
-            chosen["stream"] = workload.bytes > problem.cache(3) // 2
+            chosen["stream"] = problem.beyond_caches
             chosen["edges"] = _edges(problem.main, problem)
             if "accumulate" in knobs:
                 chosen["accumulate"] = _default_accumulate(problem.main, axis, problem)
@@ -292,8 +297,9 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
         # Vectors run along the block, which should hold many of them.
         least = LEAST_VECTORS * problem.lanes
         return max((size for size in sizes if least <= size <= max(fits, least)), default=0)
-    enough = max(1, ENOUGH_VECTORS * problem.lanes // max(1, largest // max(1, shared)))
-    return max((size for size in sizes if 0 < size <= min(fits, enough)), default=sizes[0])
+    if problem.beyond_caches:
+        fits = min(fits, max(1, ENOUGH_VECTORS * problem.lanes // max(1, largest // max(1, shared))))
+    return max((size for size in sizes if 0 < size <= fits), default=sizes[0])
 
 
 def _asking(problem: Problem) -> AnyStage:
