@@ -9,7 +9,7 @@ from autotune.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How a `Proposer` chooses; results/search_choices.json has what each choice is worth."""
+    """How a `Proposer` chooses; `bench search` measures what some of the choices are worth."""
 
     start: Literal["spread", "random"] = "spread"
     """How the first configs are chosen: far from each other, or drawn."""

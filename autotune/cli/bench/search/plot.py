@@ -1,23 +1,23 @@
 """The plot of `bench search`: what is left between the best so far and the optimum, by evaluations, with bands."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autotune import report as reports
 from autotune.cli.bench.search.runs import Run
 from autotune.cli.files import writing
-from autotune.errors import FormatError, UsageError
+from autotune.errors import FormatError
+from autotune.figures import theme as look
+from autotune.report import Plot, Section
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-COLUMNS = 2
-COLOURS = (
-    "#c44e52", "#777777", "#4c72b0", "#55a868", "#8172b3", "#937860", "#da8bc3", "#ccb974", "#64b5cd", "#333333"
-)  # fmt: skip
+CAPTION = "Best time so far over the optimum, by evaluations: the mean of the repeats, and the band of its middle 80 %."
 
 
 def plot(path: Path) -> tuple[Path, ...]:
@@ -25,40 +25,30 @@ def plot(path: Path) -> tuple[Path, ...]:
 
     Raises UsageError where Plotly is not installed, FormatError where the file holds no results of `bench search`.
     """
+    runs, optima = _read(path)
+    strategies = list(dict.fromkeys(run.strategy for run in runs))
+    spaces = sorted({run.space for run in runs})
+    of = {space: [run for run in runs if run.space == space] for space in spaces}
+    figures = {space: figure_of(of[space], optima[space], strategies) for space in spaces}
+    sections = [Section(space, [Plot(figure, CAPTION)]) for space, figure in figures.items()]
     page = path.with_suffix(".html")
-    figure = figure_of(*_read(path))
     with writing(page) as stream:
-        stream.write(figure.to_html(include_plotlyjs=True, full_html=True))
+        stream.write(reports.page("Searches on tables of every config", path.name, sections))
     return (page,)
 
 
-def figure_of(runs: Sequence[Run], optima: Mapping[str, float]) -> "Figure":
-    """A panel a space: the mean of the best time so far over the optimum, and the band of its middle 80 %."""
-    try:
-        from plotly.subplots import make_subplots
-    except ImportError as error:
-        message = "the plot needs Plotly: pip install 'autotune[bench]'"
-        raise UsageError(message) from error
-    spaces = sorted({run.space for run in runs})
-    strategies = list(dict.fromkeys(run.strategy for run in runs))
-    count = -(-len(spaces) // COLUMNS)
-    figure = make_subplots(rows=count, cols=COLUMNS, subplot_titles=spaces, vertical_spacing=0.25 / max(2, count))
-    for place, space in enumerate(spaces):
-        where = {"row": place // COLUMNS + 1, "col": place % COLUMNS + 1}
-        for number, strategy in enumerate(strategies):
-            curves = [run.curve for run in runs if (run.space, run.strategy) == (space, strategy)]
-            if curves:
-                colour = COLOURS[number % len(COLOURS)]
-                _add(figure, _ratios(curves, optima[space]), strategy, colour, where, first=not place)
-    figure.update_layout(
-        title="Best time so far over the optimum: mean of the repeats, band of the middle 80 %",
-        template="plotly_white",
-        height=60 + 330 * count,
-        width=1200,
-        legend={"orientation": "h", "y": -0.04},
-    )
-    figure.update_yaxes(type="log")
-    figure.update_xaxes(type="log")
+def figure_of(runs: Sequence[Run], optimum: float, strategies: Sequence[str]) -> "Figure":
+    """The runs on one space: the mean of the best time so far over the optimum, and the band of its middle 80 %.
+
+    The place of a strategy among `strategies` is its colour.
+    """
+    figure = look.figure(look.LIGHT)
+    for number, strategy in enumerate(strategies):
+        curves = [run.curve for run in runs if run.strategy == strategy]
+        if curves:
+            _add(figure, _ratios(curves, optimum), strategy, look.SERIES[number % len(look.SERIES)])
+    figure.update_xaxes(type="log", title="evaluations")
+    figure.update_yaxes(type="log", title="best time so far / optimum")
     return figure
 
 
@@ -67,7 +57,7 @@ def _ratios(curves: Sequence[Any], optimum: float) -> Any:
     return np.array([curve[:length] for curve in curves]) / optimum
 
 
-def _add(figure: "Figure", ratios: Any, strategy: str, colour: str, where: Mapping[str, int], *, first: bool) -> None:
+def _add(figure: "Figure", ratios: Any, strategy: str, colour: str) -> None:
     evaluations = np.arange(1, ratios.shape[1] + 1)
     low, high = np.round(np.quantile(ratios, (0.1, 0.9), axis=0), 4)
     figure.add_scatter(
@@ -80,17 +70,14 @@ def _add(figure: "Figure", ratios: Any, strategy: str, colour: str, where: Mappi
         hoverinfo="skip",
         legendgroup=strategy,
         showlegend=False,
-        **where,
     )
     figure.add_scatter(
         x=evaluations.tolist(),
         y=np.round(ratios.mean(axis=0), 4).tolist(),
         mode="lines",
         line={"color": colour, "width": 2},
-        name=strategy,
+        name=look.label(strategy),
         legendgroup=strategy,
-        showlegend=first,
-        **where,
     )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from autotune.cli.bench.search.kernel_tuner import kernel_tuner
 from autotune.cli.bench.search.optuna_samplers import optuna_sampler
 from autotune.cli.bench.search.tables import Table
+from autotune.cost_model import ranks
+from autotune.search.policy import Policy
 from autotune.search.proposer import History, Proposer
 
 Search: TypeAlias = Callable[[Table, int, int], Sequence[int]]
@@ -40,6 +42,13 @@ def ours(table: Table, budget: int, seed: int) -> list[int]:
     return propose(table, budget, Proposer(table.space, seed=seed), batch=1)
 
 
+def _variant(policy: Policy, *, batch: int = 1) -> Search:
+    """Ours with choices made otherwise."""
+    return lambda table, budget, seed: propose(
+        table, budget, Proposer(table.space, seed=seed, policy=policy), batch=batch
+    )
+
+
 def propose(table: Table, budget: int, proposer: Proposer, *, batch: int) -> list[int]:
     """What a proposer evaluates when it is asked for `batch` configs at a time."""
     places: list[int] = []
@@ -65,5 +74,16 @@ STRATEGIES: Mapping[str, Strategy] = {
     **{
         f"kt_{name}": Strategy(kernel_tuner(name), f"Kernel Tuner's {name}, replaying the table", "kernel_tuner")
         for name in ("genetic_algorithm", "adaptive_tabu_greywolf", "hybrid_vndx", "bayes_opt", "simulated_annealing")
+    },
+    **{
+        f"ours_{name}": Strategy(search, f"ours, but {words}", variant=True)
+        for name, search, words in (
+            ("random_start", _variant(Policy(start="random")), "its first configs are drawn"),
+            ("ranks", _variant(Policy(target=ranks)), "it learns ranks, not logarithms of times"),
+            ("trees", _variant(Policy(trees=True)), "with trees on the knobs beside the process"),
+            ("greedy", _variant(Policy(greedy=True)), "it goes for the best mean, whatever its uncertainty"),
+            ("explore", _variant(Policy(explore=0.1)), "a tenth of its configs is drawn"),
+            ("batch_8", _variant(Policy(), batch=8), "eight configs at a time"),
+        )
     },
 }
