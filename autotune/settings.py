@@ -25,11 +25,16 @@ def measuring() -> bool:
     return MEASURING in os.environ
 
 
+def processors() -> int:
+    """How many processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_count() -> int:
     """Threads a kernel may use (`AUTOTUNE_THREADS`; by default every core this process may run on)."""
     text = os.environ.get("AUTOTUNE_THREADS")
     if text is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors()
     if not text.isdecimal() or int(text) < 1:
         message = f"AUTOTUNE_THREADS must be a whole number of at least 1, not {text!r}"
         raise UsageError(message)

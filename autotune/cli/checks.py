@@ -90,8 +90,7 @@ def threads(root: Path) -> Finding:
         wanted = settings.thread_count()
     except AutotuneError as error:
         return Finding("threads", State.BROKEN, str(error), "unset AUTOTUNE_THREADS, or set it to a whole number")
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(root)
+    allowed, quota = settings.processors(), _quota(root)
     most = allowed if quota is None else min(allowed, max(1, int(quota)))
     found = f"{wanted} for each call, {most} processors to run them"
     if wanted > most:

@@ -19,9 +19,11 @@ class Estimate(NamedTuple):
 
 
 class Model(Protocol):
-    """A model of scores; `error` is the mean square of its errors on measurements it had not seen."""
+    """A model of scores."""
 
-    error: float
+    @property
+    def error(self) -> float:
+        """The mean square of its errors on measurements it had not seen."""
 
     def fit(self, points: Vector, seconds: Vector) -> None:
         """Learns from measurements, shape (measurements, features) and (measurements,); failures are infinite."""

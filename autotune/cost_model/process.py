@@ -33,7 +33,6 @@ class Process:
     """
 
     def __init__(self, groups: Sequence[int], target: Target = scores) -> None:
-        self.error = 1.0
         self._target = target
         self._groups = np.asarray(groups, dtype=np.int64)
         knobs = int(self._groups.max(initial=-1)) + 1
@@ -47,7 +46,7 @@ class Process:
         Length scales and noise are those that make the measurements, of many the fastest, most likely.
         """
         target = self._target(seconds)
-        self._seen, self.error = (points, target), 1.0
+        self._seen = points, target
         self._theta = np.append(np.full(len(self._members), LENGTH), NOISE)
         if not target.any():
             return
@@ -65,7 +64,12 @@ class Process:
             options={"maxiter": STEPS},
         )
         self._theta = result.x
-        self.error = self._given(points[:0]).error(target)
+
+    @property
+    def error(self) -> float:
+        """The mean square of its errors on each measurement had it been left out; 1 where there is nothing to learn."""
+        points, target = self._seen
+        return self._given(points[:0]).error(target)
 
     def estimate(self, points: Vector) -> Estimate:
         """Scores of candidates, shape (candidates, columns), and their deviations."""

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask, Response, request
 
@@ -32,7 +32,16 @@ def add(server: Flask, place: str) -> None:
         return _respond(place, Address(request.path, request.args.to_dict()), read, write)
 
 
-def _respond(place: str, address: Address, read: Read, write: "Writer") -> Response:
+class Writer(Protocol):
+    """Records as text of one kind."""
+
+    mimetype: str
+
+    def lines(self, records: Iterable[Record]) -> Iterator[str]:
+        """The text, a piece a record."""
+
+
+def _respond(place: str, address: Address, read: Read, write: Writer) -> Response:
     """The database stays open while the file is sent; what fails before that is a text with its reason."""
     stack = ExitStack()
     try:
@@ -95,17 +104,7 @@ def _trial(each: Trial) -> Record:
     }  # fmt: skip
 
 
-class Writer:
-    """Records as lines of text of one kind."""
-
-    mimetype = ""
-
-    def lines(self, records: Iterable[Record]) -> Iterator[str]:
-        """The text, a piece a record."""
-        raise NotImplementedError
-
-
-class Csv(Writer):
+class Csv:
     """A line a record under a line of names; what is no number or text is JSON."""
 
     mimetype = "text/csv; charset=utf-8"
@@ -118,7 +117,7 @@ class Csv(Writer):
             yield _line(map(_cell, record.values()))
 
 
-class Json(Writer):
+class Json:
     """A list of objects."""
 
     mimetype = "application/json"

@@ -1,7 +1,7 @@
 """The search as an Optuna sampler, for studies of the knobs of a `Space` and for any others of one objective."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from optuna.distributions import (
@@ -23,6 +23,8 @@ from autotune.search.proposer import History, Proposer
 
 ABANDONED = "abandoned"  # user attribute of a trial that was neither measured nor failed
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+ConfigOf: TypeAlias = Callable[[Mapping[str, Any]], Config | None]
+"""The config of a trial's parameters; None where they are none of the space."""
 _LOG_FROM = 16  # largest over smallest value from which a number is shown on a logarithmic axis
 
 
@@ -81,15 +83,10 @@ class Sampler(BaseSampler):
         if self._space is None:
             return self._sample_inferred(study, trial, search_space)
         assert self._proposer is not None
-        if not self._queue:
-            space = self._space
-            history = _history(space, _others(study, trial), _valid(space), maximize=_maximizes(study))
-            self._queue = self._proposer.propose(history, self._batch)
-            self._number = len(history) // self._batch
-        if not self._queue:
+        config = self._next(study, trial, self._space, self._proposer, _valid(self._space))
+        if config is None:
             message = f"all {self._space.size} configs of the space were proposed"
             raise UsageError(message)
-        config = self._queue.pop(0)
         if (expected := self._proposer.expected(config)) is not None:
             prediction = {"seconds": expected, "batch": self._number}
             study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, prediction)
@@ -123,13 +120,21 @@ class Sampler(BaseSampler):
             self._inferred = inferred, Proposer(inferred.space, seed=self._seed)
             self._queue = []
         inferred, proposer = self._inferred
+        config = self._next(study, trial, inferred.space, proposer, inferred.config)
+        # Where all were proposed, a study that goes on all the same has noise to average.
+        return {} if config is None else inferred.params(config)
+
+    def _next(
+        self, study: Study, trial: FrozenTrial, space: Space, proposer: Proposer, config_of: ConfigOf
+    ) -> Config | None:
+        """The next config of the batch, or the first of a new one; None where all were proposed."""
         if not self._queue:
-            others = _others(study, trial)
-            history = _history(inferred.space, others, inferred.config, maximize=_maximizes(study))
+            others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+            maximize = study.direction is StudyDirection.MAXIMIZE
+            history = _history(space, others, config_of, maximize=maximize)
             self._queue = proposer.propose(history, self._batch)
-        if not self._queue:  # all were proposed, and a study that goes on all the same has noise to average
-            return {}
-        return inferred.params(self._queue.pop(0))
+            self._number = len(history) // self._batch
+        return self._queue.pop(0) if self._queue else None
 
 
 def is_abandoned(trial: FrozenTrial) -> bool:
@@ -150,7 +155,7 @@ def history_of(space: Space, trials: Sequence[FrozenTrial], *, maximize: bool = 
 def _history(
     space: Space,
     trials: Sequence[FrozenTrial],
-    config_of: Callable[[Mapping[str, Any]], Config | None],
+    config_of: ConfigOf,
     *,
     maximize: bool,
 ) -> History:
@@ -170,16 +175,8 @@ def _history(
     return History(space.indices(measured), np.array(seconds, dtype=np.float64), space.indices(pending))
 
 
-def _valid(space: Space) -> Callable[[Mapping[str, Any]], Config | None]:
+def _valid(space: Space) -> ConfigOf:
     return lambda params: dict(params) if space.contains(dict(params)) else None
-
-
-def _others(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-    return [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
-
-
-def _maximizes(study: Study) -> bool:
-    return study.direction is StudyDirection.MAXIMIZE
 
 
 def _distribution(knob: Knob) -> BaseDistribution:

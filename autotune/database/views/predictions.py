@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import String, cast, column, select, table
 
 from autotune.database.store import Database
-from autotune.database.views.reading import has_table, rows
+from autotune.database.views.reading import STUDIES, TRIALS, has_table, rows
 
 ATTRIBUTE = "prediction"  # of an Optuna trial: {"seconds": expected, "batch": which, from 0}; the search writes it
 
-_STUDIES = table("studies", column("study_id"), column("study_name"))
-_TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
 _VALUES = table("trial_values", column("trial_id"), column("value"))
 _ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
 
@@ -35,16 +33,14 @@ def predictions(database: Database, run: str, *, limit: int = 2000) -> tuple[Pre
     if not has_table(database, "trial_user_attributes"):
         return ()
     statement = (
-        select(_TRIALS.c.number, _VALUES.c.value, _ATTRIBUTES.c.value_json)
+        select(TRIALS.c.number, _VALUES.c.value, _ATTRIBUTES.c.value_json)
         .select_from(
-            _STUDIES.join(_TRIALS, _TRIALS.c.study_id == _STUDIES.c.study_id)
-            .join(_VALUES, _VALUES.c.trial_id == _TRIALS.c.trial_id)
-            .join(_ATTRIBUTES, _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id)
+            STUDIES.join(TRIALS, TRIALS.c.study_id == STUDIES.c.study_id)
+            .join(_VALUES, _VALUES.c.trial_id == TRIALS.c.trial_id)
+            .join(_ATTRIBUTES, _ATTRIBUTES.c.trial_id == TRIALS.c.trial_id)
         )
-        .where(
-            _STUDIES.c.study_name == run, cast(_TRIALS.c.state, String) == "COMPLETE", _ATTRIBUTES.c.key == ATTRIBUTE
-        )
-        .order_by(_TRIALS.c.number.desc())
+        .where(STUDIES.c.study_name == run, cast(TRIALS.c.state, String) == "COMPLETE", _ATTRIBUTES.c.key == ATTRIBUTE)
+        .order_by(TRIALS.c.number.desc())
         .limit(limit)
     )
     found = [_prediction(row["number"], row["value"], row["value_json"]) for row in rows(database, statement)]

@@ -4,13 +4,17 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, inspect
+from sqlalchemy import Select, column, inspect, table
 
 from autotune.database.engine import reporting
 from autotune.database.store import Database
 from autotune.errors import FormatError
 
 logger = logging.getLogger(__name__)
+
+# Of Optuna, where a search keeps its trials.
+STUDIES = table("studies", column("study_id"), column("study_name"))
+TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"), column("state"))
 
 Row = dict[str, Any]
 T = TypeVar("T")

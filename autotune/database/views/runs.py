@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, String, cast, column, func, select, table
+from sqlalchemy import Select, String, cast, func, select
 from sqlalchemy.orm import aliased
 
 from autotune.database.models import MachineRow, MeasurementRow, WinnerRow, WorkloadRow
 from autotune.database.store import Database
 from autotune.database.views.curves import moment
-from autotune.database.views.reading import Row, has_table, readable, rows
+from autotune.database.views.reading import STUDIES, TRIALS, Row, has_table, readable, rows
 from autotune.database.views.workloads import cpu_of, key_of
 from autotune.database.workload_key import WorkloadKey
 from autotune.measure.measurement import Status
@@ -19,9 +19,6 @@ from autotune.measure.measurement import Status
 PAUSE = timedelta(minutes=3)  # the longest between two measurements of a run that still has trials without a result
 MOMENT = timedelta(seconds=15)  # how long after its last measurement a run without such trials may still be proving
 _TICK = timedelta(seconds=5)
-
-_STUDIES = table("studies", column("study_id"), column("study_name"))
-_TRIALS = table("trials", column("study_id"), column("state"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +70,15 @@ def stamp(database: Database, *, now: datetime | None = None) -> str:
 
     Whether a run has ended is told by the time alone, so for some minutes after the last measurement it is part of it.
     """
-    latest = select(MeasurementRow.id, MeasurementRow.started).order_by(MeasurementRow.id.desc()).limit(1)
-    parts = [str(row) for row in rows(database, latest)]
+    latest = rows(
+        database, select(MeasurementRow.id, MeasurementRow.started).order_by(MeasurementRow.id.desc()).limit(1)
+    )
+    parts = [str(row) for row in latest]
     last = [select(func.max(WinnerRow.id).label("last"))]
     if has_table(database, "trials"):
-        last.append(select(func.max(column("trial_id")).label("last")).select_from(table("trials")))
+        last.append(select(func.max(TRIALS.c.trial_id).label("last")))
     parts += [str(rows(database, statement)[0]["last"]) for statement in last]
-    for row in rows(database, latest):
+    for row in latest:
         age = (now or datetime.now(UTC)) - moment(row["started"])
         parts.append(str(age // _TICK) if age < 2 * PAUSE else "")
     return " ".join(parts)
@@ -184,9 +183,9 @@ def _waiting(database: Database, names: Collection[str]) -> Mapping[str, int]:
     if not names or not has_table(database, "trials"):
         return {}
     statement = (
-        select(_STUDIES.c.study_name, func.count().label("count"))
-        .select_from(_STUDIES.join(_TRIALS, _TRIALS.c.study_id == _STUDIES.c.study_id))
-        .where(_STUDIES.c.study_name.in_(names), cast(_TRIALS.c.state, String) == "RUNNING")
-        .group_by(_STUDIES.c.study_name)
+        select(STUDIES.c.study_name, func.count().label("count"))
+        .select_from(STUDIES.join(TRIALS, TRIALS.c.study_id == STUDIES.c.study_id))
+        .where(STUDIES.c.study_name.in_(names), cast(TRIALS.c.state, String) == "RUNNING")
+        .group_by(STUDIES.c.study_name)
     )
     return {row["study_name"]: row["count"] for row in rows(database, statement)}

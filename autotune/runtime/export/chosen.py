@@ -1,6 +1,5 @@
 """Which schedules an export has: the winners of this machine, or what serves the sizes that were asked for."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from autotune.database import Record
 from autotune.errors import UsageError
 from autotune.lang import Kernel
 from autotune.machine import Machine
-from autotune.runtime.choice import Choice, Origin, read_winners
+from autotune.runtime.choice import Choice, Origin, distance, read_winners
 from autotune.runtime.kernel import TunedKernel
 from autotune.schedule import ITEMSIZES, Workload
 from autotune.schedule.structure import structural_extents
@@ -87,16 +86,11 @@ def _served(workload: Workload, winners: Sequence[Record], machine: Machine) -> 
         tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
         same = structural_extents(tuned) == structural_extents(workload)
         if same and template_for(tuned).space(tuned, machine).contains(record.config):
-            found.append((_distance(tuned, workload), tuned, record.config))
+            found.append((distance(record.extents, dict(workload.extents)), tuned, record.config))
     if not found:
         return Choice(template_for(workload).default(workload, machine), Origin.DEFAULT, workload)
-    distance, tuned, config = min(found, key=lambda one: one[0])
-    return Choice(config, Origin.NEAREST if distance else Origin.TUNED, tuned)
-
-
-def _distance(first: Workload, second: Workload) -> float:
-    pairs = zip(first.extents, second.extents, strict=True)
-    return math.hypot(*(math.log2(max(one, 1) / max(other, 1)) for (_, one), (_, other) in pairs))
+    apart, tuned, config = min(found, key=lambda one: one[0])
+    return Choice(config, Origin.NEAREST if apart else Origin.TUNED, tuned)
 
 
 def _cases(
