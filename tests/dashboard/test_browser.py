@@ -72,6 +72,7 @@ def test_a_run_is_shown_while_it_goes(tmp_path: Path, open_page: Open) -> None:
         finally:
             run.kill()
             run.wait()
+        visitor.page.close()  # before its server ends, which it would ask in vain
 
 
 def test_names_are_text(evil: Path, open_page: Open) -> None:
@@ -81,6 +82,7 @@ def test_names_are_text(evil: Path, open_page: Open) -> None:
             visitor.visit(address + path)
             visitor.page.get_by_text(EVIL).first.wait_for()
             assert visitor.page.locator("img[src='x']").count() == 0
+        visitor.page.close()  # before its server ends, which it would ask in vain
 
 
 def test_a_database_that_disappears_and_comes_back(filled: Path, tmp_path: Path, open_page: Open) -> None:
@@ -95,6 +97,7 @@ def test_a_database_that_disappears_and_comes_back(filled: Path, tmp_path: Path,
         away.rename(database)
         visitor.page.get_by_text("What tuning gained").wait_for()
         assert alert.count() == 0
+        visitor.page.close()  # before its server ends, which it would ask in vain
 
 
 def test_works_by_keyboard(address: str, open_page: Open) -> None:
