@@ -35,7 +35,7 @@ def results(path: Path) -> str:
         f"File: `results/{path.name}`.",
     ]
     rows = data["rows"]
-    table = _kernels(rows) if "kernel" in rows[0] else _figures(rows)
+    table = _kernels(rows) if "kernel" in rows[0] else _searches(rows) if "strategy" in rows[0] else _figures(rows)
     return "\n".join([*about, "", *table])
 
 
@@ -77,6 +77,15 @@ def _kernels(rows: list[dict[str, Any]]) -> Iterator[str]:
                 f"{100 * row['roofline']:.0f} %" if row.get("roofline") else "",
             ]
         )
+
+
+def _searches(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """One row a budget, strategy and space, or all spaces."""
+    yield _line(["space", "strategy", "evaluations", "P", "95 % interval", "repeats"])
+    yield _line(["---", "---", "--:", "--:", "--:", "--:"])
+    for row in rows:
+        score = [f"{row['p']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}"]
+        yield _line([row["space"], row["strategy"], str(row["budget"]), *score, str(row["repeats"])])
 
 
 def _figures(rows: list[dict[str, Any]]) -> Iterator[str]:
