@@ -247,10 +247,28 @@ def masked_product(a: Tensor["m", "k"], b: Tensor["k", "n"]):
     return at.output[i, j](at.sum(at.where(k <= i, at.exp(a[i, k]), 0) * b[k, j], over=k) * (i + j))
 
 
+def summed_rows(x: Tensor["n", "m"], w: Tensor["n", "m"]):
+    """What is computed from each row, summed over the rows, and something done to the sum."""
+    i, j = at.axes(x)
+    scale = at.rsqrt(at.mean(x[i, j] * x[i, j], over=j) + 1)
+    return at.output[j](at.tanh(at.sum(w[i, j] * x[i, j] * scale, over=i)))
+
+
+def summed_twice(x: Tensor["n", "m"], b: Tensor["n"]):
+    """Sums of everything, one of which is read where the other is done."""
+    i, j = at.axes(x)
+    e = at.exp(at.sin(x[i, j]))
+    row = at.sum(e, over=j)
+    first = at.sum(b[i] * at.log(1 + row), over=i)
+    second = at.sum(b[i] * e * x[i, j] / (1 + row), over=(i, j))
+    return at.output[()](at.tanh(second) + first)
+
+
 WRITTEN: tuple[Callable[..., object], ...] = (
     shifted, flipped, every_second, diagonal, framed, correlated, correlated_2d, valid_rows, windows, gathered,
     gathered_around, interpolated, ranked, counted, triangle, histogram, smoothed_twice, costly_shift, sums_at,
     weighted_window, transposed, differences, running, backwards, coupled, surviving, several, forces, masked_product,
+    summed_rows, summed_twice,
 )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from autotune.codegen.frame import Frame
 from autotune.codegen.names import array
+from autotune.codegen.plain import write_end, write_start, write_terms
 from autotune.codegen.text import Lines
 from autotune.lang import Axis, Parameter
 from autotune.lang.graph import subexpressions
-from autotune.schedule import ReplayStage, Result
+from autotune.schedule import ReplayStage, Result, Stage
 from autotune.schedule.blocks import Block
 from autotune.schedule.stages import equations, tensors_read
 from autotune.templates import Schedule, Scheduled
@@ -38,10 +39,16 @@ class Blocked:
         """The block of `members` in a whole schedule."""
         others = [scheduled.stage for scheduled in schedule if scheduled not in members]
         read = {read.tensor for stage in others for read in tensors_read(stage)}
-        made = [result for scheduled in members for result in scheduled.stage.results]
+        made = [result for s in members if not block.gathers(s.stage) for result in s.stage.results]
         lanes = {r for s in members if isinstance(s.stage, ReplayStage) for r in s.stage.buffers}
         local = tuple(r for r in made if (block.size or r in lanes) and r.name not in read and r.name not in outputs)
         return cls(block, members, local)
+
+    @property
+    def gathering(self) -> tuple[tuple[Scheduled, Stage], ...]:
+        """The sums whose results have a part from each block and each task."""
+        found = [(scheduled, scheduled.stage) for scheduled in self.members if self.block.gathers(scheduled.stage)]
+        return tuple((scheduled, stage) for scheduled, stage in found if isinstance(stage, Stage))
 
     @property
     def name(self) -> str:
@@ -68,6 +75,7 @@ def write_block(lines: Lines, frame: Frame, blocked: Blocked, write: WriteStage,
     for scheduled in blocked.members:
         allocate(lines, scheduled, scheduled.stage.results, lambda result: blocked.shape(result, frame))
     _write_loops(lines, frame, blocked, ("0", frame.extent(blocked.block.axes[0].extent)), write)
+    write_ends(lines, frame, blocked)
 
 
 def write_block_function(
@@ -112,6 +120,8 @@ def _write_loops(lines: Lines, frame: Frame, blocked: Blocked, bounds: tuple[str
     """The loops over blocks, and the stages inside, in the part of the first axis that `bounds` are."""
     block, code = blocked.block, Lines()
     first, *_ = block.axes
+    for scheduled, stage in blocked.gathering:
+        write_start(code, frame, stage, scheduled.plan)
     if not block.size:
         frame.ranges[first] = bounds
         _write_stages(code, frame, blocked, write)
@@ -142,8 +152,20 @@ def _open(lines: Lines, nest: ExitStack, frame: Frame, axis: Axis, bounds: tuple
 
 def _write_stages(lines: Lines, frame: Frame, blocked: Blocked, write: WriteStage) -> None:
     for scheduled in blocked.members:
-        lines.add("", *(f"# {equation}" for equation in equations(scheduled.stage)))
-        write(lines, scheduled, frame)
+        stage = scheduled.stage
+        lines.add("", *(f"# {equation}" for equation in equations(stage)))
+        if isinstance(stage, Stage) and blocked.block.gathers(stage):
+            write_terms(lines, frame, stage, scheduled.plan)
+        else:
+            write(lines, scheduled, frame)
+
+
+def write_ends(lines: Lines, frame: Frame, blocked: Blocked) -> None:
+    """What is done to the sums whose terms the blocks have added."""
+    code = Lines()
+    for scheduled, stage in blocked.gathering:
+        write_end(code, frame, stage, scheduled.plan)
+    lines.add(*frame.declarations(), *code.lines)
 
 
 def sliced(frame: Frame, blocked: Blocked, tensor: str, axes: Sequence[Axis | None]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from autotune.codegen.frame import Frame
-from autotune.codegen.nests import ALL, Classes, Terms, constant_places, nest, reduced, vectors, written_out
+from autotune.codegen.nests import ALL, Classes, Terms, constant_places, loops, nest, reduced, vectors, written_out
 from autotune.codegen.points import Env, Points, as_real, constant
 from autotune.codegen.replay import write_replay
 from autotune.codegen.scan import write_scan
@@ -31,6 +31,55 @@ def write_plain(lines: Lines, frame: Frame, stage: AnyStage, plan: LoopPlan = SC
             write_scan(points, stage)
         case ReplayStage():
             write_replay(points, stage)
+    points.top.write(lines)
+
+
+def write_start(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> None:
+    """Set the result of a sum to 0, before its terms are added block by block."""
+    points = Points(frame, stage.roots, plan)
+    (result,) = stage.results
+    for scope, envs in vectors(points, points.top, stage.axes, Env({})):
+        for env in envs:
+            scope.add(points.write(result, env, Value(constant(0.0), scope, atomic=True)))
+    points.top.write(lines)
+
+
+def write_terms(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> None:
+    """Add the terms of a sum that are within the ranges of `frame` to its result."""
+    points = Points(frame, stage.roots, plan)
+    (result,) = stage.results
+    for scope, envs in vectors(points, points.top, stage.axes, Env({})):
+        totals = reduced(points, stage.reduction, stage.over, stage.body, envs, scope, "total")
+        for total, env in zip(totals, envs, strict=True):
+            scope.add(points.write(result, env, total, add=True))
+            points.frame.release(total.text)
+    points.top.write(lines)
+
+
+def write_parts(lines: Lines, frame: Frame, stage: Stage, parts: str, tasks: int) -> None:
+    """Set the result of a sum to the total of `parts`, an array of what each of `tasks` has of it."""
+    points = Points(frame, stage.roots)
+    (result,) = stage.results
+    for scope, env in loops(points, points.top, stage.axes, Env({})):
+        total, task = frame.numbered("total"), frame.name("task")
+        scope.add(f"{total} = {constant(0.0)}")
+        at = ", ".join([task, *(frame.affine(env.places[axis].index) for axis in stage.axes)])
+        with scope.block(f"for {task} in range({tasks}):") as inner:
+            inner.add(f"{total} += {parts}[{at}]")
+        scope.add(points.write(result, env, Value(total, scope, atomic=True)))
+    points.top.write(lines)
+
+
+def write_end(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> None:
+    """Do to each sum what is to be done to it, when all of its terms are added."""
+    if not stage.has_epilogue:
+        return
+    points = Points(frame, stage.roots, plan)
+    (result,) = stage.results
+    for scope, envs in vectors(points, points.top, stage.axes, Env({})):
+        for env in envs:
+            total = points.element_of(result, env, scope)
+            _store(points, result, stage.epilogue, env.knowing({stage.total: total}), scope)
     points.top.write(lines)
 
 

@@ -10,11 +10,11 @@ from itertools import groupby
 from pathlib import Path
 
 from autotune.__about__ import __version__
-from autotune.codegen.blocks import Blocked, sliced, write_block, write_block_function
+from autotune.codegen.blocks import Blocked, sliced, write_block, write_block_function, write_ends
 from autotune.codegen.frame import MATH, MEMORY, STRIDED, Frame, Layout
 from autotune.codegen.function import function_module
 from autotune.codegen.names import arguments, array
-from autotune.codegen.plain import write_plain
+from autotune.codegen.plain import write_parts, write_plain
 from autotune.codegen.points import MOST_APART
 from autotune.codegen.signature import signature
 from autotune.codegen.sizes import constant_sizes, size_text
@@ -391,20 +391,31 @@ def _block(lines: Lines, functions: Lines, module: _Module, blocked: Blocked, fr
         frame.extent(name)
     single = {array(tensor): f"{tensor}_single" for tensor in own.arrays if not own.layouts[tensor].extents}
     # In a parallel loop Numba takes an array without dimensions for a number.
-    lines.add(*(f"{name} = np.full(1, {whole}[()])" for whole, name in single.items()))
-    arguments = [single.get(name, name) for name in given]
+    own_part = {}
+    for _, stage in blocked.gathering:
+        sizes = [str(tasks), *(frame.extent(axis.extent) for axis in stage.axes)]
+        lines.add(
+            f"{stage.name}_parts = np.empty(({', '.join(sizes)}{',' * (len(sizes) == 1)}), np.{module.workload.dtype})"
+        )
+        own_part[array(stage.name)] = f"{stage.name}_parts[{'task' if stage.axes else 'task : task + 1'}]"
+    lines.add(*(f"{name} = np.full(1, {whole}[()])" for whole, name in single.items() if whole not in own_part))
+    arguments = [own_part.get(name, single.get(name, name)) for name in given]
     if scratch:
         arguments.append(f"scratch[task * {scratch} : (task + 1) * {scratch}]")
     call = f"{blocked.name}({', '.join([*arguments, 'task'])})"
-    if len(frame.checks) == before:
-        with lines.block(f"for task in prange({tasks}):"):
-            lines.add(call)
-        return
-    lines.add(f"statuses = np.empty({tasks}, np.int64)")
+    checked = len(frame.checks) > before
+    if checked:
+        lines.add(f"statuses = np.empty({tasks}, np.int64)")
     with lines.block(f"for task in prange({tasks}):"):
-        lines.add(f"statuses[task] = {call}")
-    with lines.block(f"for task in range({tasks}):"), lines.block("if statuses[task] != 0:"):
-        lines.add("return statuses[task]")
+        lines.add(f"statuses[task] = {call}" if checked else call)
+    if checked:
+        with lines.block(f"for task in range({tasks}):"), lines.block("if statuses[task] != 0:"):
+            lines.add("return statuses[task]")
+    code = Lines()
+    for _, stage in blocked.gathering:
+        write_parts(code, frame, stage, f"{stage.name}_parts", tasks)
+    lines.add(*frame.declarations(), *code.lines)
+    write_ends(lines, frame, blocked)
 
 
 def _dimensions(tiled: Tiled) -> dict[str, tuple[Axis | None, ...]]:

@@ -65,6 +65,14 @@ def _roots(kernel: Kernel) -> tuple[Root, ...]:
     return tuple(roots)
 
 
+def _order_of_source(node: Expr) -> tuple[Axis, ...]:
+    """The axes of a node as the smallest tensor has them that is read at all of them, if any is."""
+    nodes = subexpressions(node, lambda inner: inner.children if isinstance(inner, Apply | Reduce) else ())
+    reads = [read for read in nodes if isinstance(read, Read) and read.plain and set(node.axes) <= set(read.axes)]
+    found = min(reads, key=lambda read: len(read.axes), default=node)
+    return tuple(axis for axis in found.axes if axis in node.axes) if reads else ()
+
+
 class _Program:
     """Stages made so far, and what nodes are lowered to: the same over reads of what is stored."""
 
@@ -106,7 +114,12 @@ class _Program:
         return Result(f"stage_{number}", node.axes if axes is None else axes, integer)
 
     def _ordered(self, node: Expr) -> tuple[Axis, ...]:
-        """The axes of an intermediate in the order in which the outputs have them, others last, short ones first."""
+        """The axes of an intermediate in the order in which the outputs have them, others last, short ones first.
+
+        Where the outputs lack some, it is that of an input from which each element is computed.
+        """
+        if not set(node.axes) <= self.order.keys() and (source := _order_of_source(node)):
+            return source
 
         def place(axis: Axis) -> tuple[int, bool]:
             return self.order.get(axis, len(self.order)), self.extents[axis.extent] > SHORT

@@ -6,8 +6,8 @@ from autotune.machine import detect
 from autotune.schedule import Workload
 from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
-from autotune.templates.contraction import ContractionTemplate, reuses
-from autotune.templates.contraction_form import Contraction
+from autotune.templates.contraction import ContractionTemplate
+from autotune.templates.contraction_form import Contraction, reuses
 from autotune.templates.function import FunctionTemplate, TemplatedKernel
 from autotune.templates.loops import LoopsTemplate, problem_for
 from autotune.templates.plain import PlainTemplate, main_stage

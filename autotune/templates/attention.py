@@ -20,8 +20,8 @@ from autotune.schedule import AnyStage, Config, Knob, LoopNest, Space, Stage, Wo
 from autotune.schedule.blocks import Block
 from autotune.schedule.space import Value
 from autotune.templates.base import Schedule, Scheduled
-from autotune.templates.contraction import default_config, problem_of, product_nest, product_space, reuses
-from autotune.templates.contraction_form import contraction_of
+from autotune.templates.contraction import default_config, problem_of, product_nest, product_space
+from autotune.templates.contraction_form import contraction_of, reuses
 from autotune.templates.loops import BLOCKS, Problem, beside, problem_for
 
 LEAST_ROWS = 16  # of a block, for the tiles to be worth packing the other operand

@@ -37,7 +37,6 @@ from autotune.lang import Axis, Read
 from autotune.machine import Machine
 from autotune.schedule import (
     Access,
-    AnyStage,
     Config,
     Constraint,
     Knob,
@@ -49,7 +48,7 @@ from autotune.schedule import (
 )
 from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder, split, unroll, vectorize
 from autotune.templates.base import Schedule, Scheduled
-from autotune.templates.contraction_form import Contraction, contraction_of, runs_of
+from autotune.templates.contraction_form import Contraction, contraction_of, reuses, runs_of
 from autotune.templates.loops import beside, problem_for
 from autotune.templates.plain import main_stage
 
@@ -66,7 +65,6 @@ WORTH_SHARING = 1 << 20
 # Of the default's register tile: what may be computed beyond the edges, and what a load costs of a multiply-add.
 WASTE = 0.03
 LOAD_COST = 0.2
-WORTH_COPYING = 4  # times that an element of a window is used, from which on it is copied into a panel
 
 
 NOT_BLOCKED: Mapping[Axis, int] = MappingProxyType({})
@@ -144,35 +142,6 @@ def _with_runs(contraction: Contraction, workload: Workload) -> Contraction:
         left_runs=runs_of(left, contraction.rows, contraction.depth, workload.sizes),
         right_runs=runs_of(right, contraction.columns, contraction.depth, workload.sizes),
     )
-
-
-def reuses(stage: AnyStage, workload: Workload) -> bool:
-    """Whether a stage is a contraction that reads each element of its factors several times, as a product of matrices.
-
-    A sum over a product of tensors that one of them spans is bound by reading that: plain loops are as fast or faster,
-    2 to 30 times at 1000 x 1000 in float32 on a Zen 5 core, and compile in a quarter of the time. Windows cost a
-    copy of each element that is read, so they must be read a few times more.
-    """
-    factors = stage.factors if isinstance(stage, Stage) else ()
-    if not isinstance(stage, Stage) or not factors or any(len(factor.axes) == len(stage.loops) for factor in factors):
-        return False
-    form = contraction_of(stage)
-    if not form.gathered:
-        return True
-    if len(form.left) != 1 or len(form.right) != 1 or not all(_covers(factor, workload) for factor in factors):
-        return False
-    return all(
-        prod(workload.extent(axis.extent) for axis in axes) >= WORTH_COPYING for axes in (form.rows, form.columns)
-    )
-
-
-def _covers(factor: Read, workload: Workload) -> bool:
-    """Whether the indices of a tensor that are axes go no further than its dimensions: only the others are checked."""
-    extents = {spec.name: spec.extents for spec in workload.kernel.inputs}
-    for stage in stages_of(workload):
-        extents |= {result.name: tuple(axis.extent for axis in result.axes) for result in stage.results}
-    pairs = zip(factor.indices, extents[factor.tensor], strict=True)
-    return all(not isinstance(index, Axis) or index.extent == extent for index, extent in pairs)
 
 
 class ContractionTemplate:

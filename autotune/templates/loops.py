@@ -45,6 +45,7 @@ from autotune.schedule.stages import tensors_read
 from autotune.schedule.structure import structural_extents
 from autotune.schedule.vectors import best_vector_axis, movements, slides, vector_axes, vector_cost
 from autotune.templates.base import Schedule, Scheduled
+from autotune.templates.contraction_form import reuses
 from autotune.templates.plain import plain_nest, work
 
 COPIES = (1, 2, 4, 8)
@@ -91,7 +92,8 @@ class Problem:
     @cached_property
     def groups(self) -> list[tuple[tuple[AnyStage, ...], tuple[Axis, ...]]]:
         """Neighbouring stages that share axes."""
-        return groups(self.stages, self.extents)
+        tiled = [stage for stage in self.stages if reuses(stage, self.workload)]
+        return groups(self.stages, self.extents, tiled)
 
     @cached_property
     def structure(self) -> Mapping[str, int]:
@@ -289,11 +291,12 @@ def _default_block(problem: Problem, blocks: Sequence[object], stages: Sequence[
     )
     members, axes = group
     shared = prod(problem.sizes(axes).values())
-    largest = max(prod(problem.sizes(stage.loops).values()) for stage in members)
+    points = {stage.name: prod(problem.sizes(stage.loops).values()) for stage in members}
+    largest = max(points.values())
     touched = max(1, largest // max(1, shared)) * problem.workload.itemsize * len(members)
     fits = max(1, problem.cache(1) // touched)
     sizes = [int(str(block)) for block in blocks]
-    if any(axes[-1:] == problem.choices[stage.name][:1] for stage in members):
+    if any(axes[-1:] == problem.choices[name][:1] for name in points if points[name] == largest):
         # Vectors run along the block, which should hold many of them.
         least = LEAST_VECTORS * problem.lanes
         return max((size for size in sizes if least <= size <= max(fits, least)), default=0)
@@ -334,7 +337,10 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
         return Scheduled(stage, None, plain_nest(stage, problem.workload), SCALAR, block)
     copies = int(config["copies"]) if main and "copies" in config else _copies(stage, problem)
     lanes = int(config.get("lanes", problem.lanes))
-    if isinstance(stage, Stage):
+    gathers = block is not None and block.gathers(stage)
+    if isinstance(stage, Stage) and gathers:
+        stage = replace(stage, inner=())
+    elif isinstance(stage, Stage):
         kept = str(config.get("accumulate")) if main else _default_accumulate(stage, axis, problem)
         few = tuple(other for other in stage.inner if other.extent in problem.structure and axis in stage.axes)
         kept_in_memory = kept == "memory" and _may_stay_in_memory(stage, axis)
@@ -343,7 +349,8 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
     if block and block.size and config.get("prefetch") and stage.name == _asking(problem).name:
         ahead = _ahead(problem, block.size)
     masked = (config["edges"] if main and "edges" in config else _edges(stage, problem)) == "mask"
-    plan = LoopPlan(axis, lanes, 1 if masked else copies, bool(config.get("stream", False)), ahead, masked)
+    stream = bool(config.get("stream", False)) and not gathers  # of a sum there are few elements, which are read again
+    plan = LoopPlan(axis, lanes, 1 if masked else copies, stream, ahead, masked)
     return Scheduled(stage, None, _nest(stage, plan, block, problem), plan, block)
 
 
@@ -361,6 +368,8 @@ def _nest(stage: AnyStage, plan: LoopPlan, block: Block | None, problem: Problem
         loops += [Loop(f"{name}_block", name, 1 if name != shared[-1] else block.size) for name in shared]
     around = [axis.name for axis in stage.loops if axis != plan.vector]
     summed = [axis.name for axis in stage.over if axis != plan.vector] if isinstance(stage, Stage) else []
+    if block and block.size:
+        summed = [name for name in summed if name not in shared[:-1]]
     registers = isinstance(stage, Stage) and plan.vector in stage.axes and not stage.inner and bool(summed)
     loops += [
         Loop(name, name)

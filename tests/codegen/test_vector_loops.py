@@ -180,7 +180,7 @@ def test_code_for_other_structural_extents_is_refused() -> None:
 COMPILED = (
     "softmax", "softmax vjp:x", "gated", "column_sum", "outer", "multiplied", "gathered_around", "scattered", "ranked",
     "flipped", "every_second", "correlated_2d", "windows", "upsampled_2_1_1", "forces", "coupled", "running vjp:x",
-    "surviving", "costly_shift", "triangle",
+    "surviving", "costly_shift", "triangle", "summed_rows", "summed_twice",
 )  # fmt: skip
 """Of every family, and of every way to reach memory."""
 TRIED = ((13, 17, 5, 11), (1, 1, 1, 1), (16, 33, 64, 8), (7, 130, 3, 2))
@@ -250,7 +250,9 @@ def test_compiled_float32_vectors_are_within_the_bound(name: str, directory: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["softmax", "gated", "column_sum", "scattered", "correlated_2d", "coupled"])
+@pytest.mark.parametrize(
+    "name", ["softmax", "gated", "column_sum", "summed_rows", "summed_twice", "scattered", "correlated_2d", "coupled"]
+)
 def test_compiled_slices_of_two_threads_are_right(name: str, directory: Path) -> None:
     """One of each family."""
     check_compiled(name, "float32", 2, directory)

@@ -8,7 +8,7 @@ import autotune.lang as at
 from autotune.autodiff import derive
 from autotune.lang import Affine, Axis, Kernel, Output, Read, Reduce, Scatter, Tensor, TensorSpec, define
 from autotune.schedule import AnyStage, PointStage, Result, stages
-from autotune.schedule.blocks import groups, sliced_axes
+from autotune.schedule.blocks import Block, groups, sliced_axes
 from tests.constructs import CONSTRUCTS
 from tests.kernels import KERNELS
 
@@ -36,6 +36,21 @@ def slices(kernel: Kernel, size: int = 16, stage: int = -1) -> list[str]:
 def test_what_is_done_to_rows_shares_them() -> None:
     (group,) = grouped(KERNELS["softmax"])
     assert group == (["stage_0", "stage_1", "stage_2", "out"], ["rows"])
+
+
+def test_sums_over_rows_join_what_is_done_to_each() -> None:
+    """They add their parts of each block; what is done to a sum may read another sum."""
+    assert grouped(CONSTRUCTS["summed_rows"]) == [(["stage_0", "out"], ["n"])]
+    (group,) = grouped(CONSTRUCTS["summed_twice"])
+    assert group[1] == ["n"]
+
+
+def test_products_of_matrices_join_no_block_that_they_sum_over() -> None:
+    """A part at a time their tiles would read little of each operand."""
+    kernel = CONSTRUCTS["summed_rows"]
+    found = stages(kernel, dict.fromkeys(kernel.extent_names, 16))
+    split = groups(found, names_of_extents(kernel, found), tiled=found[-1:])
+    assert [len(members) for members, _ in split] == [1, 1]
 
 
 def test_points_share_all_their_axes() -> None:
@@ -109,4 +124,4 @@ def test_groups_are_all_stages_in_order(name: str) -> None:
         assert len(members) == 1 or axes
         for stage in members:
             assert set(axes) <= set(stage.loops)
-            assert all(set(axes) <= set(result.axes) for result in stage.results)
+            assert Block(0, axes).gathers(stage) or all(set(axes) <= set(result.axes) for result in stage.results)

@@ -13,8 +13,7 @@ from autotune.library import conv2d
 from autotune.machine import Cache, Machine
 from autotune.schedule import Kind, Workload, stages
 from autotune.templates import template_for
-from autotune.templates.contraction import reuses
-from autotune.templates.contraction_form import contraction_of
+from autotune.templates.contraction_form import contraction_of, reuses
 from tests.kernels import KERNELS
 
 ZEN3 = Machine(

@@ -7,7 +7,7 @@ from autotune.errors import ConfigError
 from autotune.machine import detect
 from autotune.schedule import Workload, stages_of
 from autotune.templates import ContractionTemplate, PlainTemplate, main_stage, template_for
-from autotune.templates.contraction import reuses
+from autotune.templates.contraction_form import reuses
 from tests.constructs import CONSTRUCTS
 from tests.kernels import KERNELS
 
