@@ -8,6 +8,7 @@ import platformdirs
 from autotune.errors import UsageError
 
 MEASURING = "AUTOTUNE_MEASURING"
+RECORD = "AUTOTUNE_RECORD"
 
 
 def cache_directory() -> Path:
@@ -18,6 +19,12 @@ def cache_directory() -> Path:
 def database_url() -> str:
     """SQLAlchemy URL or path of the tuning database (`AUTOTUNE_DB` overrides the per-user SQLite file)."""
     return os.environ.get("AUTOTUNE_DB") or str(Path(platformdirs.user_data_dir("autotune")) / "autotune.db")
+
+
+def record_folder() -> Path | None:
+    """Where this process writes which workloads it calls, if `AUTOTUNE_RECORD` names a folder, as `record` does."""
+    folder = os.environ.get(RECORD)
+    return Path(folder) if folder else None
 
 
 def measuring() -> bool:

@@ -23,6 +23,7 @@ from autotune.cli.commands import (
     export,
     list_kernels,
     machine,
+    record,
     report,
     run,
     show,
@@ -119,6 +120,7 @@ def make_app() -> typer.Typer:
     app = _group(cls=Commands, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
     app.callback(invoke_without_command=True)(top)
     app.command("run")(run.run)
+    app.command("record", context_settings={"allow_interspersed_args": False})(record.record)
     app.command("list")(list_kernels.list_kernels)
     app.command("show")(show.show)
     app.command("machine")(machine.machine)

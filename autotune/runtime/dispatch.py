@@ -14,11 +14,13 @@ from autotune.runtime.arguments import DTYPES, INTEGER, converted, dtype_of
 from autotune.runtime.choice import Choice, Origin, choose, read_winners
 from autotune.runtime.fast_path import Entry, entry_of, key_of, no_entry, write_call
 from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan, is_empty, workload_of
+from autotune.runtime.recording import recording
 from autotune.schedule import Workload
 from autotune.templates import TemplatedKernel
 
 if TYPE_CHECKING:
     from autotune.database import Record
+    from autotune.runtime.kernel import TunedKernel
 
 logger = logging.getLogger("autotune")
 
@@ -26,10 +28,11 @@ MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all
 
 
 class Dispatch:
-    """Calls of one kernel in one direction. Threads may call at the same time."""
+    """Calls of one kernel in one direction, by the kernel `owner` as a user holds it. Threads may call at once."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, owner: "TunedKernel | None" = None) -> None:
         self.kernel = kernel
+        self.owner = owner
         self._plans: dict[str, dict[Any, Entry]] = {dtype: {} for dtype in DTYPES}
         self._latest = [no_entry(kernel)]
         self._winners: dict[tuple[str, int], tuple[Record, ...]] = {}
@@ -143,7 +146,9 @@ class Dispatch:
         workload = workload_of(self.kernel, inputs, dtype, settings.thread_count())
         if is_empty(workload):
             return empty_plan(workload)
-        return compiled_plan(workload, self.choice(workload), detect())
+        plan = compiled_plan(workload, self.choice(workload), detect())
+        recorder = recording()
+        return plan if recorder is None or self.owner is None else recorder.recorded(plan, self.owner)
 
 
 def _command(workload: Workload) -> str:

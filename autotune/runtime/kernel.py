@@ -49,6 +49,7 @@ class TunedKernel:
         kind: type[Self] = type(cls.__name__, (cls,), members)
         created = super().__new__(kind)
         created._dispatch = {FORWARD: forward}
+        forward.owner = created
         return created
 
     def __init__(self, definition: Kernel, family: "Family[TunedKernel] | None" = None) -> None:
@@ -111,7 +112,7 @@ class TunedKernel:
         if found is None:
             with self._deriving:
                 if direction not in self._dispatch:
-                    self._dispatch[direction] = Dispatch(derive(self.definition, direction))
+                    self._dispatch[direction] = Dispatch(derive(self.definition, direction), self)
                 found = self._dispatch[direction]
         return found
 
