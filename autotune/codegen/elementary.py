@@ -287,13 +287,17 @@ def rsqrt(on: Arithmetic, x: Any) -> Any:
     """
     if not on.avx512:
         return on.div(on.real(1.0), on.sqrt(x))
-    estimate = y = on.rsqrt_estimate(x)
-    error = on.fma(on.neg(on.mul(x, y)), y, on.real(1.0))
-    if not on.single:  # once more, of third order
-        y = on.fma(on.mul(y, error), on.fma(error, on.real(0.375), on.real(0.5)), y)
+
+    def error_of(y: Any) -> Any:
+        """At 0 and infinity NaN: any finite one above 0 leaves the estimate, which is exact there."""
         error = on.fma(on.neg(on.mul(x, y)), y, on.real(1.0))
-    exact = on.fma(on.mul(y, error), on.real(0.5), y)
-    return on.select(on.builder.fcmp_unordered("uno", error, error), estimate, exact)  # at 0, infinity and NaN
+        return on.select(on.builder.fcmp_ordered("<", error, on.real(1.0)), error, on.real(1.0))
+
+    y = on.rsqrt_estimate(x)
+    if not on.single:  # once more, of third order
+        error = error_of(y)
+        y = on.fma(on.mul(y, error), on.fma(error, on.real(0.375), on.real(0.5)), y)
+    return on.fma(on.mul(y, error_of(y)), on.real(0.5), y)
 
 
 def sign(on: Arithmetic, x: Any) -> Any:

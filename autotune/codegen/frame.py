@@ -11,7 +11,7 @@ from autotune.lang.axes import fresh_name
 # What generated code calls, and so no name of its own.
 MEMORY = (
     "broadcast", "first_lanes", "gather", "gather_at", "gather_between", "gather_first", "lanes_between", "load",
-    "load_between", "load_first", "ramp", "scatter", "scatter_between", "scatter_first", "splat", "store",
+    "load_between", "load_first", "one_lane", "ramp", "scatter", "scatter_between", "scatter_first", "splat", "store",
     "store_between", "store_first", "stream", "transpose",
 )  # fmt: skip
 MATH = (

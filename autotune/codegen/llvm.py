@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 INT1, INT32, INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+MANY_LANES = 8  # from which on numbers of lanes are compared in 32 bits: in 64 they would fill two registers or more
 
 _BYTES = {"float": 4, "double": 8, "i1": 1, "i32": 4, "i64": 8}
 _SUFFIXES = {"float": "f32", "double": "f64"}
@@ -64,6 +65,16 @@ def constant(kind: Any, value: float) -> Any:
 def lane_numbers(lanes: int) -> Any:
     """0, 1, 2, … as int64."""
     return ir.Constant(ir.VectorType(INT64, lanes), [INT64(lane) for lane in range(lanes)])
+
+
+def short_lane_numbers(lanes: int) -> Any:
+    """0, 1, 2, … as int32."""
+    return ir.Constant(ir.VectorType(INT32, lanes), [INT32(lane) for lane in range(lanes)])
+
+
+def short(builder: Any, number: Any) -> Any:
+    """An integer as int32; what does not fit is cut off."""
+    return builder.trunc(number, INT32) if number.type.width > INT32.width else number
 
 
 def splat(builder: Any, number: Any, lanes: int | None) -> Any:
@@ -132,14 +143,26 @@ def smaller(builder: Any, a: Any, b: Any) -> Any:
 
 def lanes_below(builder: Any, count: Any, lanes: int) -> Any:
     """The mask of the lanes before `count` (any integer, negative or beyond the vector too)."""
-    return builder.icmp_signed("<", lane_numbers(lanes), splat(builder, count, lanes))
+    if lanes < MANY_LANES:
+        return builder.icmp_signed("<", lane_numbers(lanes), splat(builder, count, lanes))
+    zero, most = count.type(0), count.type(lanes)
+    count = builder.select(builder.icmp_signed("<", count, zero), zero, count)
+    count = builder.select(builder.icmp_signed(">", count, most), most, count)
+    return builder.icmp_signed("<", short_lane_numbers(lanes), splat(builder, short(builder, count), lanes))
+
+
+def one_lane(builder: Any, number: Any, lanes: int) -> Any:
+    """The mask of the lane of this number alone, of none where there is no such lane."""
+    if lanes < MANY_LANES:
+        return builder.icmp_signed("==", lane_numbers(lanes), splat(builder, number, lanes))
+    exists = builder.icmp_unsigned("<", number, number.type(lanes))
+    number = builder.select(exists, short(builder, number), INT32(-1))
+    return builder.icmp_signed("==", short_lane_numbers(lanes), splat(builder, number, lanes))
 
 
 def lanes_between(builder: Any, first: Any, last: Any, lanes: int) -> Any:
     """The mask of the lanes from `first` on and before `last`."""
-    return builder.and_(
-        builder.icmp_signed(">=", lane_numbers(lanes), splat(builder, first, lanes)), lanes_below(builder, last, lanes)
-    )
+    return builder.and_(builder.not_(lanes_below(builder, first, lanes)), lanes_below(builder, last, lanes))
 
 
 def any_lane(builder: Any, mask: Any) -> Any:

@@ -383,6 +383,8 @@ class Points:
 
     def _condition(self, node: Expr, env: Env, scope: Scope, at: Scope) -> str:
         """Whether the value of `node` is not 0."""
+        if lane := self._lane_at(node, env):
+            return lane
         comparison = {"greater": ">", "equal": "==", "greater_equal": ">="}
         value = self._operand(node, env, scope, at)
         match node:
@@ -393,6 +395,21 @@ class Points:
                 return f"{a.text} {comparison[function]} {b.text}"
             case _:
                 return f"{value.text} != 0"
+
+    def _lane_at(self, node: Expr, env: Env) -> str | None:
+        """The mask of the lane in which two indices are equal, where one is a vector's and one the same for all."""
+        match node:
+            case Apply("equal", (Position(a), Position(b))):
+                first, same = (self.placed(axis, env).index for axis in (a, b))
+            case _:
+                return None
+        if env.lanes(first) == 0:
+            first, same = same, first
+        plain = first.divisor == same.divisor == 1 and self.vectors.isdisjoint((*first.axes, *same.axes))
+        if not plain or (env.lanes(first), env.lanes(same)) != (1, 0):
+            return None
+        terms = [*same.terms, *((term, -number) for term, number in first.terms)]
+        return f"one_lane({self.frame.affine(Affine.total(terms, same.offset - first.offset))})"
 
     # Accesses
 

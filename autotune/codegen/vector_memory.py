@@ -74,6 +74,8 @@ class VectorOperations(NamedTuple):
     """first_lanes(count) -> mask of the lanes before `count`"""
     lanes_between: Any
     """lanes_between(first, last) -> mask"""
+    one_lane: Any
+    """one_lane(number) -> mask of that lane alone, of none where there is no such lane"""
     transpose: Any
     """transpose(source, source_step, target, target_step, rows, columns): the element at `c * target_step + r` of the
     target becomes that at `r * source_step + c` of the source"""
@@ -111,7 +113,14 @@ def vector_operations(lanes: int) -> VectorOperations:
         *(consecutive.load_between, consecutive.store_between),
         *(gather, gather_first, gather_between, _gather_at(lanes)),
         *(scatter, scatter_first, scatter_between),
-        *(_stream(lanes), constant.ramp, constant.first_lanes, constant.lanes_between, _transpose(lanes)),
+        *(
+            _stream(lanes),
+            constant.ramp,
+            constant.first_lanes,
+            constant.lanes_between,
+            constant.one_lane,
+            _transpose(lanes),
+        ),
     )
 
 
@@ -330,6 +339,7 @@ class _Constant(NamedTuple):
     ramp: Any
     first_lanes: Any
     lanes_between: Any
+    one_lane: Any
 
 
 def _constant(lanes: int) -> _Constant:
@@ -365,7 +375,14 @@ def _constant(lanes: int) -> _Constant:
 
         return Mask(lanes)(types.intp, types.intp), emit
 
-    return _Constant(splat, ramp, first_lanes, lanes_between)
+    @intrinsic
+    def one_lane(_context: Any, number: types.Integer) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return llvm.one_lane(builder, arguments[0], lanes)
+
+        return Mask(lanes)(types.intp), emit
+
+    return _Constant(splat, ramp, first_lanes, lanes_between, one_lane)
 
 
 def _offsets(builder: Any, offset: Any, stride: Any, lanes: int) -> Any:

@@ -337,6 +337,7 @@ def vector_operations(lanes: int) -> VectorOperations:
         ramp=lambda start: Vector(np.arange(start, start + lanes, dtype=np.int64)),
         first_lanes=lambda count: Mask(np.array(between(0, count))),
         lanes_between=lambda first, last: Mask(np.array(between(first, last))),
+        one_lane=lambda number: Mask(np.array(between(number, number + 1))),
         transpose=transpose,
     )
 

@@ -180,6 +180,26 @@ def comparisons(lanes: int) -> Callable[[Any], Function]:
     return make
 
 
+def masks(lanes: int) -> Callable[[Any], Function]:
+    def make(on: Any) -> Function:
+        operations = on.vector_operations(lanes)
+        load, store, select = operations.load, operations.store, on.select
+        first_lanes, lanes_between, one_lane = operations.first_lanes, operations.lanes_between, operations.one_lane
+        pointer, keep = on.pointer, on.keep
+
+        def run(x: Any, out: Any, first: int, last: int) -> None:
+            target, value = pointer(out), load(pointer(x), 0)
+            store(target, 0, select(first_lanes(last), value, 0))
+            store(target, lanes, select(lanes_between(first, last), value, 0))
+            store(target, 2 * lanes, select(one_lane(first), value, 0))
+            keep(x)
+            keep(out)
+
+        return run
+
+    return make
+
+
 def test_operators_of_real_vectors() -> None:
     for dtype, lanes in (("float32", 16), ("float32", 8), ("float64", 8), ("float64", 2)):
         same_in_both(real_operators(lanes), dtype, numbers(dtype, 2 * lanes), 15 * lanes)
@@ -188,6 +208,15 @@ def test_operators_of_real_vectors() -> None:
 def test_operators_of_whole_vectors() -> None:
     for lanes in (8, 2):
         same_in_both(whole_operators(lanes), "int64", numbers("int64", 2 * lanes), 12 * lanes, -5)
+
+
+@pytest.mark.parametrize("lanes", [2, 8, 16])
+def test_masks_of_any_whole_numbers(lanes: int) -> None:
+    """Also of such as do not fit 32 bits."""
+    far = (-(2**63), -(2**32), -(2**32) + 1, -1, 0, 1, lanes - 1, lanes, 2**31, 2**32, 2**32 + 1, 2**63 - 2)
+    for first in far:
+        for last in (-(2**32) + 1, 0, 1, lanes - 1, 2**32 + 1):
+            same_in_both(masks(lanes), "float32", numbers("float32", lanes), 3 * lanes, first, last)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
