@@ -14,7 +14,7 @@ from autotune.runtime import Origin, TunedKernel
 from autotune.schedule import Workload
 
 Array = NDArray[Any]
-OURS, DEFAULT = "autotune", "default"
+OURS, DEFAULT, ALONE = "autotune", "default", "torch, backward alone"
 # The factors of each direction's product; T is for the transposed matrix.
 FACTORS = {"forward": ("a", "b"), "vjp:a": ("out_bar", "bT"), "vjp:b": ("aT", "out_bar")}
 

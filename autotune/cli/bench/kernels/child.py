@@ -17,11 +17,11 @@ from typing import Any
 
 from autotune.cli.bench import contest, contestants
 from autotune.cli.bench.contest import Rules
-from autotune.cli.bench.contestants import DEFAULT, OURS
+from autotune.cli.bench.contestants import ALONE, DEFAULT, OURS
 from autotune.cli.bench.kernels.agreement import TOLERANCE, TOLERANCES, arrays_of, check
 from autotune.cli.bench.kernels.cases import KernelCase
 from autotune.cli.bench.kernels.problem import Problem, problem_of
-from autotune.cli.bench.peers import PEERS
+from autotune.cli.bench.peers import BACKWARD_ALONE, PEERS
 from autotune.cli.bench.peers.offered import NotOfferedError
 from autotune.machine import fma_rate
 from autotune.measure.timing import Call
@@ -47,11 +47,14 @@ def hold(job: Mapping[str, Any], say: Say) -> dict[str, Any]:
     absent: dict[str, str] = {}
     not_offered: dict[str, str] = {}
     prepared: dict[str, float] = {}
-    for name in job["peers"]:
+    taking_part = {name: PEERS[name] for name in job["peers"]}
+    if problem.wrt is not None and "torch" in taking_part:
+        taking_part[ALONE] = BACKWARD_ALONE
+    for name, peer in taking_part.items():
         say(name)
         start = time.perf_counter()
         try:
-            call = PEERS[name].prepare(problem)
+            call = peer.prepare(problem)
             check(expected, arrays_of(call()), TOLERANCES.get(name, TOLERANCE))
         except NotOfferedError as error:
             not_offered[name] = str(error)

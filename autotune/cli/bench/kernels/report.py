@@ -49,6 +49,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 def line(row: Row) -> str:
     """A row in a line: "1.78 ms (82.0 % of roofline, memory-bound), default 2.10 ms, numpy 9.41 ms"."""
     others = {"default": row["default_ms"], **dict(sorted(row["peers"].items(), key=lambda pair: pair[1]))}
+    if alone := row.get("torch_backward_alone_ms"):
+        others["torch backward alone"] = alone
     beside = ", ".join(f"{name} {duration(1e-3 * ms)}" for name, ms in others.items())
     share = f"{units.percent(row['roofline'])} of roofline, {row['bound']}-bound"
     return f"{duration(1e-3 * row['ms'])} ({share}), {beside}"

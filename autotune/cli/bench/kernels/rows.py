@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from autotune.cli.bench.contestants import DEFAULT, OURS
+from autotune.cli.bench.contestants import ALONE, DEFAULT, OURS
 from autotune.cli.bench.kernels.cases import KernelCase
 from autotune.machine import Machine, Peaks
 from autotune.machine.peak_rates import bandwidth
@@ -16,8 +16,9 @@ METHOD = (
     "which other libraries' threads stop spinning, and a call that wakes its own. One whose first sample took "
     "more than a second has that one only. Every peer's result was compared with ours before (the norm of the "
     "difference is at most 0.01 of the norm; 0.1 for scikit-image, which projects by another discretization); "
-    "absent says why one takes no part, not_offered which have no such function. Gradients: ours and JAX's begin "
-    "with the inputs; PyTorch's are the backward pass alone, with what its forward pass keeps. torch.compile and "
+    "absent says why one takes no part, not_offered which have no such function. Gradients begin with the "
+    "inputs and end with the gradient: PyTorch's are both passes. torch_backward_alone_ms is its backward pass "
+    "alone, which begins with what its forward pass has kept; it counts in no ratio. torch.compile and "
     "JAX are compiled for the shape, outside of the times. roofline is the larger of flop / peak and bytes / "
     "bandwidth, over ms, and bound says which is larger; peak is the largest FMA rate sampled between the rounds "
     "with the same number of threads, bytes count every tensor once, bandwidth is threads times what one thread "
@@ -33,7 +34,8 @@ def row_of(case: KernelCase, held: Mapping[str, Any], trials: int, peaks: Peaks,
     ours = held["samples"][OURS if OURS in medians else DEFAULT]
     seconds, peak = statistics.median(ours), max(held["fma_rates"])
     compute, memory = workload.flops / peak, workload.bytes / bandwidth(workload.bytes, case.threads, peaks, machine)
-    peers = {name: 1e3 * median for name, median in medians.items() if name not in {OURS, DEFAULT}}
+    peers = {name: 1e3 * median for name, median in medians.items() if name not in {OURS, DEFAULT, ALONE}}
+    alone = {"torch_backward_alone_ms": 1e3 * medians[ALONE]} if ALONE in medians else {}
     return {
         **case.identity(),
         "trials": trials,
@@ -45,6 +47,7 @@ def row_of(case: KernelCase, held: Mapping[str, Any], trials: int, peaks: Peaks,
         "flop": workload.flops,
         "bytes": workload.bytes,
         "peers": peers,
+        **alone,
         "prepared_s": held["prepared"],
         "absent": held["absent"],
         "not_offered": held["not_offered"],

@@ -50,6 +50,9 @@ PEERS = {
     "scikit-survival": Peer("scikit-survival", "domains", "with_scikit_survival"),
 }
 
+BACKWARD_ALONE = Peer("torch", "torch_functions", "backward_alone")
+"""Timed beside PyTorch where that computes a gradient. It is no peer: it begins with what a forward pass has kept."""
+
 
 def installed(names: Collection[str]) -> dict[str, str]:
     """Versions by package of those of the peers that are installed."""

@@ -15,20 +15,22 @@ Tensor = torch.Tensor
 
 
 def eager(problem: Problem) -> Call:
-    """The function, operation by operation.
-
-    Of a gradient the call is the backward pass alone: what the forward pass keeps for it is there already.
-    """
+    """The function, operation by operation; of a gradient both passes, from the inputs to the gradient."""
     return _prepare(problem, lambda function: function)
+
+
+def backward_alone(problem: Problem) -> Call:
+    """The backward pass of the same: what the forward pass keeps for it is there already."""
+    of_floating, wrt, seed, primals = _gradient_of(problem, lambda function: function)
+    result = of_floating(*primals)
+    return lambda: torch.autograd.grad(result, wrt, seed, retain_graph=True)[0]
 
 
 def compiled(problem: Problem) -> Call:
     """The same compiled by `torch.compile`, for this shape."""
     import torch._dynamo
-    import torch._functorch.config
 
     torch._dynamo.reset()
-    torch._functorch.config.donated_buffer = False  # the kept values serve every backward pass, not the first alone
     return _prepare(problem, partial(torch.compile, dynamic=False, fullgraph=True))
 
 
@@ -44,9 +46,18 @@ def _prepare(problem: Problem, compile_: Callable[[Any], Any]) -> Call:
         return _without_graph(partial(derivative, primals, tangents))
     if problem.wrt is None:
         return _without_graph(partial(compile_(of_floating), *primals))
+    of_floating, wrt, seed, primals = _gradient_of(problem, compile_)
+    return lambda: torch.autograd.grad(of_floating(*primals), wrt, seed)[0]
+
+
+def _gradient_of(problem: Problem, compile_: Callable[[Any], Any]) -> tuple[Any, Tensor, Tensor, tuple[Tensor, ...]]:
+    """The function, the input that its gradient is taken by, the cotangent, and all floating inputs."""
+    torch.set_num_threads(problem.case.threads)
+    assert problem.wrt is not None
+    given = {name: torch.from_numpy(array) for name, array in problem.inputs.items()}
     wrt = given[problem.wrt].requires_grad_()
-    result = compile_(of_floating)(*primals)
-    return lambda: torch.autograd.grad(result, wrt, seeds[COTANGENT], retain_graph=True)[0]
+    primals = tuple(given[name] for name in problem.floating)
+    return compile_(_of(problem, given)), wrt, torch.from_numpy(problem.seeds[COTANGENT]), primals
 
 
 def _along(function: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Any:
