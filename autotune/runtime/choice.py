@@ -19,7 +19,8 @@ logger = logging.getLogger("autotune")
 
 # Extents at which default schedules are made. A schedule serves every shape, so these few are all that is ever compiled
 # for an untuned kernel, and a new shape costs a lookup.
-SIZES = (1, 8, 32, 128, 1024)
+SIZES = (1, 8, 32, 64, 96, 128, 1024)
+LARGE_SIZES = (1 << 10, 1 << 12, 1 << 16, 1 << 20, 1 << 24)
 
 
 class Origin(StrEnum):
@@ -91,8 +92,13 @@ def _similar(workload: Workload) -> Workload:
 
 
 def rounded(size: int) -> int:
-    """The smallest of `SIZES` that is not below `size`, or the largest."""
-    return next((known for known in SIZES if size <= known), SIZES[-1])
+    """The smallest of `SIZES` that is not below `size`; beyond, that of `LARGE_SIZES` nearest in ratio.
+
+    A size rounded up by much would be taken to lie in memory when it lies in a cache, which is what counts then.
+    """
+    if size > SIZES[-1]:
+        return min(LARGE_SIZES, key=lambda known: max(known / size, size / known))
+    return next(known for known in SIZES if size <= known)
 
 
 def distance(first: Mapping[str, int], second: Mapping[str, int]) -> float:

@@ -10,7 +10,7 @@ import autotune as at
 from autotune.database import Database, Winner
 from autotune.machine import Machine, detect, versions
 from autotune.runtime import Origin, TunedKernel, choice
-from autotune.runtime.choice import choose, read_winners
+from autotune.runtime.choice import choose, read_winners, rounded
 from autotune.schedule import Config, Knob, Space, Workload
 
 
@@ -68,7 +68,7 @@ def test_a_default_is_made_for_extents_of_about_this_size(tmp_path: Path) -> Non
     found = chosen(tmp_path / "none.db", workload(window, c=100, h=33, r=3))
     assert found.origin is Origin.DEFAULT
     assert found.config == {"block": 128}
-    assert dict(found.made_for.extents) == {"c": 128, "h": 128, "r": 3}
+    assert dict(found.made_for.extents) == {"c": 128, "h": 64, "r": 3}
 
 
 @pytest.mark.parametrize("direction", ["vjp:x", "vjp:w", "jvp"])
@@ -133,3 +133,21 @@ def test_what_is_computed_differently_has_another_digest(first: str, second: str
         return at.kernel(scope["f"])
 
     assert definition(first).definition.digest != definition(second).definition.digest
+
+
+@pytest.mark.parametrize(
+    ("size", "known"),
+    [
+        (0, 1),
+        (1, 1),
+        (9, 32),
+        (129, 1024),
+        (1024, 1024),
+        (2000, 1024),
+        (4096, 4096),
+        (8192, 4096),
+        (4_000_000, 1 << 20),
+    ],
+)
+def test_sizes_are_rounded_up_and_large_ones_to_the_nearest(size: int, known: int) -> None:
+    assert rounded(size) == known

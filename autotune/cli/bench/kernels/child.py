@@ -47,14 +47,14 @@ def hold(job: Mapping[str, Any], say: Say) -> dict[str, Any]:
     absent: dict[str, str] = {}
     not_offered: dict[str, str] = {}
     prepared: dict[str, float] = {}
-    taking_part = {name: PEERS[name] for name in job["peers"]}
+    taking_part = list(job["peers"])
     if problem.wrt is not None and "torch" in taking_part:
-        taking_part[ALONE] = BACKWARD_ALONE
-    for name, peer in taking_part.items():
+        taking_part.append(ALONE)
+    for name in taking_part:
         say(name)
         start = time.perf_counter()
         try:
-            call = peer.prepare(problem)
+            call = (BACKWARD_ALONE if name == ALONE else PEERS[name]).prepare(problem)
             check(expected, arrays_of(call()), TOLERANCES.get(name, TOLERANCE))
         except NotOfferedError as error:
             not_offered[name] = str(error)
