@@ -22,6 +22,14 @@ KernelWord = Annotated[
         autocompletion=kernel_names,
     ),
 ]
+KernelWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KERNEL...",
+        help="Built-in names, package.module:kernel or file.py:kernel.",
+        autocompletion=kernel_names,
+    ),
+]
 OptionWords = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="Structural constants of the kernel: stride=2,padding=1."),

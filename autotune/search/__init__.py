@@ -3,6 +3,7 @@
 `tune` brings Optuna, SQLAlchemy and the models with it, so this package is imported only when something is tuned.
 """
 
+from autotune.search.budget import Demand, Share, tune_all
 from autotune.search.events import (
     BatchProposed,
     Event,
@@ -23,6 +24,7 @@ from autotune.search.tune import Report, Task, run, tune
 __all__ = [
     "BatchProposed",
     "Bench",
+    "Demand",
     "Duel",
     "Event",
     "Finished",
@@ -35,10 +37,12 @@ __all__ = [
     "Proving",
     "Report",
     "Sampler",
+    "Share",
     "Started",
     "Task",
     "TrialFinished",
     "listed",
     "run",
     "tune",
+    "tune_all",
 ]

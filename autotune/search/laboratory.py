@@ -60,11 +60,14 @@ class Laboratory(Protocol):
 class Bench:
     """The real laboratory: builds in parallel processes, then measures one at a time with nothing beside it."""
 
-    def __init__(self, workload: Workload, machine: Machine, *, builders: int | None = None) -> None:
+    def __init__(
+        self, workload: Workload, machine: Machine, *, builders: int | None = None, beside: "Bench | None" = None
+    ) -> None:
+        """A bench with processes of its own, or with those of the bench `beside`, which starts and ends them."""
         self._workload = workload
         self._machine = machine
-        self._builder = Builder(builders)
-        self._runner = Runner(machine=machine)
+        self._builder: Builder = Builder(builders) if beside is None else beside._builder
+        self._runner: Runner = Runner(machine=machine) if beside is None else beside._runner
         self._calibration = Calibration()
 
     def __enter__(self) -> Self:

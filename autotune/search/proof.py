@@ -39,29 +39,30 @@ class Contest:
         return self.default if self.stored is None else self.stored
 
 
-def prove(contest: Contest, laboratory: Laboratory, *, seed: int) -> Verdict:
+def prove(contest: Contest, laboratory: Laboratory, *, seed: int, haste: float = 1.0) -> Verdict:
     """The fastest challenger wins if the interval of its time over the incumbent's lies below 1.
 
     A heat of all finds the fastest, a longer final of few decides: the samples that chose a challenger, by luck in
     part, do not judge it too. The incumbent is the winner stored earlier, else the default, which is then stored.
+    `haste` divides the time of both.
     """
     error = ""
-    for rival in [*_ranked(contest, laboratory), None]:
+    for rival in [*_ranked(contest, laboratory, HEAT_SECONDS / haste), None]:
         finalists = _distinct([contest.default, contest.incumbent, *([rival] if rival else [])])
-        duel = laboratory.compare(finalists, seconds=FINAL_SECONDS)
+        duel = laboratory.compare(finalists, seconds=FINAL_SECONDS / haste)
         if duel.samples:
             return Verdict(_judge(contest, finalists, duel, seed))
         error = error or duel.error
     return Verdict(None, error)
 
 
-def _ranked(contest: Contest, laboratory: Laboratory) -> list[Config]:
+def _ranked(contest: Contest, laboratory: Laboratory, seconds: float) -> list[Config]:
     """The rivals of the incumbent, the fastest in the heat first, in their order where one of them fails in it."""
     rivals = _distinct([*contest.challengers, contest.default])
     rivals = [config for config in rivals if config != contest.incumbent]
     if len(rivals) < 2:
         return rivals
-    duel = laboratory.compare(rivals, seconds=HEAT_SECONDS)
+    duel = laboratory.compare(rivals, seconds=seconds)
     times = [median(samples) for samples in duel.samples] or list(range(len(rivals)))
     return [rivals[index] for index in sorted(range(len(rivals)), key=times.__getitem__)]
 

@@ -79,10 +79,10 @@ def abandon(study: Study) -> None:
 
 @contextmanager
 def abandoning(study: Study) -> Iterator[None]:
-    """Abandons what is still running when the run ends or is interrupted; a broken database is left as it is."""
+    """Abandons what still runs when the run ends, is closed or interrupted; a broken database is left as it is."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         abandon(study)
         raise
     abandon(study)

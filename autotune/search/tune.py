@@ -104,6 +104,14 @@ def tune(
     `seconds` bounds the whole run. Every measurement goes into `database` as it is made; a run that was stopped is
     continued by the next. Ctrl-C ends the search early, not the proof; a second one ends that too.
     """
+    begin(workload)
+    task = task_of(workload, machine, trials=trials, seconds=seconds, seed=seed, batch=batch)
+    with Bench(workload, machine) as laboratory:
+        return run(task, laboratory, database, report=report)
+
+
+def begin(workload: Workload) -> None:
+    """Refuses a process that measures candidates, and loads in the background what takes long to load."""
     if settings.measuring():
         message = (
             f"{workload.kernel.name} cannot be tuned by a process that measures a candidate of its module: "
@@ -112,8 +120,14 @@ def tune(
         raise UsageError(message)
     loading = threading.Thread(target=importlib.import_module, args=("xgboost",), daemon=True)
     loading.start()  # takes seconds, which pass while the first batch is built
+
+
+def task_of(
+    workload: Workload, machine: Machine, *, trials: int, seconds: float | None = None, seed: int = 0, batch: int = 8
+) -> Task:
+    """What is to be tuned of a workload, by its template."""
     template = template_for(workload)
-    task = Task(
+    return Task(
         workload=workload,
         machine=machine,
         space=template.space(workload, machine),
@@ -124,8 +138,6 @@ def tune(
         seed=seed,
         batch=batch,
     )
-    with Bench(workload, machine) as laboratory:
-        return run(task, laboratory, database, report=report)
 
 
 def run(task: Task, laboratory: Laboratory, database: Database, *, report: Report | None = None) -> Outcome:
@@ -157,12 +169,20 @@ class Run:
     start: float = field(default_factory=time.monotonic)
     repeating: float = 0.0
     """Seconds that went into waiting for a quiet machine and into repeating measurements."""
+    allowance: Callable[[], float] = lambda: math.inf
+    """Seconds that the search may still take, where others share its time."""
 
     def search(self) -> None:
         """Measures batch after batch until trials, time or configs are used up."""
+        for _ in self.batches():
+            pass
+
+    def batches(self) -> Iterator[None]:
+        """Opens the study, and then measures a batch at every step, until trials, time or configs are used up."""
         study = self._open()
         self.report(Started(self.progress()))
         with abandoning(study):
+            yield
             while count := self._next_batch():
                 trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
                 self.report(BatchProposed(self.progress(), count))
@@ -170,13 +190,17 @@ class Run:
                     tell(study, trial, measurement)
                     self.known[config_key(measurement.config)] = measurement
                     self.report(TrialFinished(self.progress(), measurement))
+                yield
 
-    def conclude(self) -> None:
-        """Lets the fastest compete with the incumbent and stores a new winner; not where nothing is new."""
+    def conclude(self, haste: float = 1.0) -> None:
+        """Lets the fastest compete with the incumbent and stores a new winner; not where nothing is new.
+
+        `haste` divides the time that this takes.
+        """
         self.winner = self.database.winner(self.task.workload.key, self.task.machine.fingerprint)
         nothing_new = len(self.known) == self.earlier
         if not (nothing_new and (self.winner or self.interrupted)):
-            self._prove()
+            self._prove(haste)
         self.report(Finished(self.progress(), self.winner))
 
     def progress(self) -> Progress:
@@ -194,7 +218,7 @@ class Run:
             trials=trials,
             done=len(self.known),
             earlier=self.earlier,
-            best=self._best(),
+            best=self.best(),
             failures=Counter(found.status for found in self.known.values() if found.status is not Status.OK),
             elapsed=elapsed,
             left=left if math.isfinite(left) else None,
@@ -234,10 +258,11 @@ class Run:
         new = len(self.known) - self.earlier
         if not new:
             return min(count, 1) if self._time_is_up() else count
-        if self.task.seconds is None:
+        left = self._search_seconds_left()
+        if math.isinf(left):
             return count
         each = (time.monotonic() - self.start) / new
-        return min(count, max(0, int(self._search_seconds_left() / each)))
+        return min(count, max(0, int(left / each)))
 
     def _measure(self, trials: Sequence[Trial], name: str) -> Iterator[tuple[Trial, Measurement]]:
         """Each trial with its result, once it has one that counts.
@@ -249,7 +274,7 @@ class Run:
             began = time.monotonic()
             loaded: dict[Trial, Measurement | None] = {}
             configs = [dict(trial.params) for trial in waiting]
-            found = self.laboratory.measure(configs, best=self._best())
+            found = self.laboratory.measure(configs, best=self.best())
             for (trial, before), measurement in zip(waiting.items(), found, strict=False):
                 self.database.add_measurement(measurement, self.task.machine, name)
                 result = _quieter(before, measurement)
@@ -269,7 +294,7 @@ class Run:
             self.repeating += time.monotonic() - began
             waiting = loaded
 
-    def _prove(self) -> None:
+    def _prove(self, haste: float) -> None:
         task = self.task
         stored = self.winner.config if self.winner and task.space.contains(self.winner.config) else None
         fastest = sorted((m for m in self.known.values() if m.status is Status.OK), key=quiet_seconds)
@@ -281,13 +306,14 @@ class Run:
             challengers=tuple(dict(measurement.config) for measurement in fastest[:CHALLENGERS]),
         )
         self.report(Proving(self.progress(), len(contest.challengers)))
-        verdict = prove(contest, self.laboratory, seed=task.seed)
+        verdict = prove(contest, self.laboratory, seed=task.seed, haste=haste)
         self.error = verdict.error
         if verdict.winner is not None:
             self.replaced = self.database.set_winner(verdict.winner, task.machine)
             self.winner = verdict.winner
 
-    def _best(self) -> float:
+    def best(self) -> float:
+        """The least seconds so far, infinite before the first."""
         return min((measurement.seconds for measurement in self.known.values()), default=math.inf)
 
     def _patient(self) -> bool:
@@ -301,7 +327,7 @@ class Run:
         """Seconds until the proof should begin; infinite without a time budget."""
         seconds = self.task.seconds if self.task.seconds is not None else math.inf
         reserved = min(CONCLUDING_SECONDS, seconds / 2)
-        return seconds - reserved - (time.monotonic() - self.start)
+        return min(seconds - reserved - (time.monotonic() - self.start), self.allowance())
 
 
 def _trusted(measurement: Measurement) -> bool:

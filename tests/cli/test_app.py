@@ -50,8 +50,8 @@ def test_version(invoke: Invoke) -> None:
     [
         (("lst",), "No such command 'lst'. Did you mean 'list'?"),
         (("db",), "Missing command. (see autotune db --help)"),
-        (("run",), "Missing argument 'KERNEL'"),
-        (("run", "matmul"), "Missing option '--size'"),
+        (("run",), "name a KERNEL with its --size, or a list"),
+        (("run", "matmul"), "give --size, the extents m, k, n or shapes of tensors"),
         (("run", "matmul", "--size", "m=1", "--trials", "0"), "'--trials': Input should be greater than or equal to 1"),
         (("run", "matmul", "--size", "m=1", "--trials", "many"), "'--trials'"),
         (("list", "--jsn"), "No such option"),

@@ -43,6 +43,10 @@ PATIENCE = 240.0  # seconds that a loaded machine may take
         (("conv2d", "--size", "x=1x3x2x2,w=4x3x3x3"), "extent p is 0, so there is nothing to tune"),
         (("conv2d", "--size", "x=1x3x8x8,w=4x3x3x3,p=5"), "extent p"),
         (("no/such/file.py:kernel", "--size", "m=8"), "no file no/such/file.py"),
+        (("matmul", "softmax", "matmul", "--size", "m=8", "--size", "m=9"), "once for each of the 3 kernels"),
+        (("matmul", "softmax", "--size", "m=8,n=8,k=8"), "m=8"),
+        (("--size", "m=8"), "name a KERNEL"),
+        (("--workloads", __file__, "--direction", "forward"), "the list says what --direction would"),
     ],
 )
 def test_misuse(words: tuple[str, ...], said: str, database: Path, invoke: Invoke) -> None:
@@ -119,6 +123,47 @@ def test_a_kernel_from_a_file(tmp_path: Path, start: Start) -> None:
     assert done.code == 0, done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["kernel"], row["size"]) == ("scaled", {"m": 64, "k": 48})
+
+
+@pytest.mark.slow
+def test_a_budget_for_a_list_of_workloads(tmp_path: Path, start: Start) -> None:
+    small = {"kernel": "matmul", "size": {"m": 8, "n": 24, "k": 16}, "threads": 1}
+    rows = [small | {"calls": 10}, small | {"direction": "vjp:a", "calls": 1000}, {"kernel": "gone", "size": {}}]
+    path = tmp_path / "list.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = _ended(start("run", "--workloads", str(path), "--trials", "2", "--time", "2m", "--json"))
+    assert done.code == 0, done.stderr
+    assert "gone forward  float32 is left out: there is no built-in kernel 'gone'" in done.stderr
+    found = json.loads(done.stdout)
+    assert [row["direction"] for row in found["rows"]] == ["forward", "vjp:a"]
+    assert all(row["proven"] for row in found["rows"])
+    budget = found["budget"]
+    assert budget["seconds"] == 120
+    assert budget["used_seconds"] == pytest.approx(sum(each["seconds"] for each in budget["received"]))
+    assert [(each["direction"], each["calls"], each["trials"]) for each in budget["received"]] == [
+        ("forward", 10, 2),
+        ("vjp:a", 1000, 2),
+    ]
+    assert all(each["before_ms"] >= each["after_ms"] > 0 for each in budget["received"])
+
+    again = _ended(
+        start(
+            "run",
+            "matmul",
+            "--size",
+            "m=8,n=24,k=16",
+            "--direction",
+            "forward,vjp:a",
+            "--threads",
+            "1",
+            "--trials",
+            "2",
+            "--time",
+            "2m",
+        )
+    )
+    assert again.code == 0, again.stderr
+    assert "won in all calls" in again.stdout
 
 
 @pytest.mark.slow

@@ -1,14 +1,15 @@
 """`autotune run`."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autotune.cli.options import AsJson, DatabasePlace, KernelWord, OptionWords, database_place
+from autotune.cli.options import AsJson, DatabasePlace, KernelWords, OptionWords, database_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -16,15 +17,26 @@ if TYPE_CHECKING:
     from autotune.cli.tuning import Effort
     from autotune.database import Database
     from autotune.machine import Machine
-    from autotune.runtime import TunedKernel
     from autotune.schedule import Workload
+    from autotune.search import Demand, Share
+
+TRIALS = 64  # of a workload, where neither a number nor a time is given
 
 
 def run(
-    kernel: KernelWord,
+    kernel: KernelWords = None,
     size: Annotated[
-        str, typer.Option("--size", metavar="SIZES", help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512).")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--size",
+            metavar="SIZES",
+            help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512), once for each KERNEL or for all.",
+        ),
+    ] = None,
+    workloads: Annotated[
+        Path | None,
+        typer.Option("--workloads", metavar="FILE", help="Tune what `record` listed, as often as it is called."),
+    ] = None,
     option: OptionWords = None,
     dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="float32 or float64.")] = "float32",
     direction: Annotated[
@@ -39,11 +51,14 @@ def run(
         int | None, typer.Option("--threads", min=1, metavar="N", help="Threads a call uses; all cores if not given.")
     ] = None,
     trials: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--trials", min=1, metavar="N", help="Candidates to measure for each direction, earlier runs included."
+            "--trials",
+            min=1,
+            metavar="N",
+            help="Candidates to measure for each workload, earlier runs included; 64 unless there is a time.",
         ),
-    ] = 64,
+    ] = None,
     time_: Annotated[
         str | None, typer.Option("--time", metavar="TIME", help="When to end at the latest: 90s, 2m, 1h30m.")
     ] = None,
@@ -51,9 +66,11 @@ def run(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Tune a kernel and its gradients for one size.
+    """Tune kernels and their gradients, or all that a program calls.
 
-    Every measurement is kept: after Ctrl-C, or whatever else ends it, the same command goes on where it stopped.
+    A time is shared out among the workloads (kernels, directions, sizes): it goes where it is expected to win most, by
+    calls and times. Every measurement is kept: after Ctrl-C, or whatever else ends it, the same command goes on where
+    it stopped.
 
     \b
     Examples:
@@ -61,31 +78,98 @@ def run(
       autotune run matmul --size a=512x64,b=64x512 --direction forward --dtype float64 --threads 1
       autotune run conv2d --size x=8x64x56x56,w=64x64x3x3 --option stride=2,padding=1
       autotune run my_kernels.py:attention --size t=2048,d=64 --time 2m
+      autotune run matmul softmax --size m=512,n=512,k=64 --size rows=512,cols=512 --time 10m
+      autotune run --workloads workloads.jsonl --time 1h
     """
-    from autotune.cli import kernels, terminal, words
+    from autotune.cli import terminal, words
     from autotune.cli.tuned import look_up
     from autotune.cli.tuning import Effort
     from autotune.database import Database
     from autotune.machine import detect
+    from autotune.search.budget import MOST_TRIALS
 
-    workloads = _workloads(
-        kernels.find(kernel).specialized(**words.options(option)),
-        words.shapes(size),
+    seconds = words.seconds(time_) if time_ else None
+    effort = Effort(trials=trials or (TRIALS if seconds is None else MOST_TRIALS), seconds=seconds, seed=seed)
+    if workloads is None:
+        demands = _demands(kernel or (), size or (), option or (), direction, dtype, threads)
+    else:
+        demands = _listed(workloads, kernel or (), {"--size": size, "--option": option, "--direction": direction})
+    machine, out = detect(), terminal.console(stderr=as_json)
+    shares: tuple[Share, ...] = ()
+    with Database.open(database_place(db)) as database:
+        if len(demands) > 1 and (seconds is not None or workloads is not None):
+            shares = _share_out(demands, effort, database, machine, out)
+            interrupted = any(share.outcome is not None and share.outcome.interrupted for share in shares)
+        else:
+            interrupted = not _tune([demand.workload for demand in demands], effort, database, machine, out)
+        tuned = [found for demand in demands if (found := look_up(database, demand.workload, machine)).counts]
+    if as_json:
+        _print_json(machine, tuned, shares, seconds, interrupted=interrupted)
+    else:
+        _print_table(out, tuned, shares)
+    if interrupted:
+        raise KeyboardInterrupt  # which `app` turns into the exit code
+
+
+def _demands(
+    kernels: "Sequence[str]",
+    sizes: "Sequence[str]",
+    options: "Sequence[str]",
+    direction: str | None,
+    dtype: str,
+    threads: int | None,
+) -> "tuple[Demand, ...]":
+    """What is to be tuned of kernels that were named."""
+    from autotune.cli import words
+    from autotune.cli.demands import Request
+    from autotune.errors import UsageError
+
+    if not kernels:
+        message = "name a KERNEL with its --size, or a list: --workloads FILE (see autotune run --help)"
+        raise UsageError(message)
+    return Request(
+        kernels=kernels,
+        sizes=sizes,
+        options=options,
         directions=words.listed(direction, "--direction") if direction else None,
         dtype=dtype,
         threads=threads,
-    )
-    effort = Effort(trials=trials, seconds=words.seconds(time_) if time_ else None, seed=seed)
-    machine, out = detect(), terminal.console(stderr=as_json)
-    with Database.open(database_place(db)) as database:
-        interrupted = not _tune(workloads, effort, database, machine, out)
-        tuned = [found for workload in workloads if (found := look_up(database, workload, machine)).counts]
-    if as_json:
-        _print_json(machine, tuned, interrupted=interrupted)
-    else:
-        _print_table(out, tuned)
-    if interrupted:
-        raise KeyboardInterrupt  # which `app` turns into the exit code
+    ).demands()
+
+
+def _listed(path: Path, kernels: "Sequence[str]", given: "dict[str, Any]") -> "tuple[Demand, ...]":
+    """What is to be tuned of a list."""
+    from autotune.cli.demands import of_list
+    from autotune.errors import UsageError
+
+    for name, value in given.items():
+        if value:
+            message = f"the list says what {name} would: give {name} or --workloads"
+            raise UsageError(message)
+    return of_list(path, kernels)
+
+
+def _share_out(
+    demands: "Sequence[Demand]", effort: "Effort", database: "Database", machine: "Machine", out: "Console"
+) -> "tuple[Share, ...]":
+    """Tune all workloads, each as far as that is worth while."""
+    from autotune.cli.budget_report import BudgetLines
+    from autotune.search import tune_all
+
+    with BudgetLines(out, machine, len(demands), effort.seconds) as report:
+        shares = tune_all(
+            demands,
+            machine=machine,
+            database=database,
+            seconds=effort.seconds,
+            trials=effort.trials,
+            seed=effort.seed,
+            report=report,
+        )
+    for share in shares:
+        if share.outcome is not None and share.outcome.error:
+            sys.stderr.write(f"autotune: {share.demand.workload.describe()}: no winner proven: {share.outcome.error}\n")
+    return shares
 
 
 def _tune(
@@ -107,24 +191,15 @@ def _tune(
     return True
 
 
-def _workloads(
-    kernel: "TunedKernel",
-    shapes: "Mapping[str, int | tuple[int, ...]]",
+def _print_json(
+    machine: "Machine",
+    tuned: "Sequence[Tuned]",
+    shares: "Sequence[Share]",
+    seconds: float | None,
     *,
-    directions: tuple[str, ...] | None,
-    dtype: str,
-    threads: int | None,
-) -> "tuple[Workload, ...]":
-    """One workload a direction; raises ShapeError, DtypeError and DifferentiationError for what the kernel has not."""
-    extents = kernel.extents(shapes)
-    return tuple(
-        kernel.workload(direction, extents, dtype=dtype, threads=threads)
-        for direction in directions or kernel.tuned_directions
-    )
-
-
-def _print_json(machine: "Machine", tuned: "Sequence[Tuned]", *, interrupted: bool) -> None:
-    from autotune.cli import terminal
+    interrupted: bool,
+) -> None:
+    from autotune.cli import budget_report, terminal
     from autotune.cli.tuning import peak_memory, process_seconds
     from autotune.machine import versions
 
@@ -136,27 +211,34 @@ def _print_json(machine: "Machine", tuned: "Sequence[Tuned]", *, interrupted: bo
             "interrupted": interrupted,
             "seconds": process_seconds(),
             "peak_memory_bytes": peak_memory(),
+            **({"budget": budget_report.to_json(shares, seconds)} if shares else {}),
             "rows": [found.to_json() for found in tuned],
         }
     )
 
 
-def _print_table(out: "Console", tuned: "Sequence[Tuned]") -> None:
-    from autotune.cli import terminal
+def _print_table(out: "Console", tuned: "Sequence[Tuned]", shares: "Sequence[Share]") -> None:
+    from autotune.cli import budget_report, terminal
 
     if not tuned:
         out.print("nothing was measured")
         return
+    kernels = {(found.workload.kernel.name, found.workload.kernel.options) for found in tuned}
+    alone = len(kernels) == 1 and len({found.workload.kernel.direction for found in tuned}) == len(tuned)
+    names = [found.workload.kernel.direction if alone else found.workload.describe() for found in tuned]
     numbers = ("GFLOP/s", "% of peak", "time", "default")
-    table = terminal.table("direction", *numbers, "gain (95 % interval)", numbers=numbers)
-    for found in tuned:
-        table.add_row(found.workload.kernel.direction, *_cells(found))
+    table = terminal.table("direction" if alone else "workload", *numbers, "gain (95 % interval)", numbers=numbers)
+    for name, found in zip(names, tuned, strict=True):
+        table.add_row(name, *_cells(found))
     out.print()
     out.print(table)
+    if shares:
+        out.print()
+        out.print(budget_report.table(shares))
     out.print()
-    for found in tuned:
+    for name, found in zip(names, tuned, strict=True):
         if found.source is not None:
-            out.print(f"{found.workload.kernel.direction}: {found.source}", soft_wrap=True)
+            out.print(f"{name}: {found.source}", soft_wrap=True)
 
 
 def _cells(found: "Tuned") -> tuple[str, ...]:
