@@ -16,6 +16,8 @@ For example::
     matmul.tune(m=1024, n=1024, k=1024)
 """
 
+from typing import TYPE_CHECKING
+
 from autotune.__about__ import __version__
 from autotune.errors import AutotuneError
 from autotune.lang import (
@@ -63,8 +65,14 @@ from autotune.lang import (
     tanh,
     where,
 )
+from autotune.on_use import packages_on_use
 from autotune.runtime import TunedKernel, jacobian, jvp, kernel, template, vjp
 from autotune.schedule import Knob
+
+if TYPE_CHECKING:
+    from autotune import jax, torch
+
+__getattr__ = packages_on_use("autotune", ("jax", "torch"))
 
 __all__ = [
     "AutotuneError",
@@ -90,6 +98,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "jacobian",
+    "jax",
     "jvp",
     "kernel",
     "last",
@@ -117,6 +126,7 @@ __all__ = [
     "sum",
     "tanh",
     "template",
+    "torch",
     "vjp",
     "where",
 ]

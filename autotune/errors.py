@@ -21,6 +21,14 @@ class DtypeError(AutotuneError):
     """An argument's dtype is not supported, or arguments disagree on it."""
 
 
+class DeviceError(AutotuneError):
+    """An argument is not in the memory of the processor that kernels run on."""
+
+
+class DependencyError(AutotuneError, ImportError):
+    """A package that is needed for this is not installed; the text says how to install it."""
+
+
 class DifferentiationError(AutotuneError):
     """A gradient was asked for that does not exist or is not derived yet."""
 

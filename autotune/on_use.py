@@ -14,3 +14,15 @@ def on_use(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
         return getattr(import_module(modules[name]), name)
 
     return __getattr__
+
+
+def packages_on_use(package: str, names: tuple[str, ...]) -> Callable[[str], object]:
+    """A `__getattr__` for `package`: each of `names` is the package of that name inside it."""
+
+    def __getattr__(name: str) -> object:
+        if name not in names:
+            message = f"module {package!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return import_module(f"{package}.{name}")
+
+    return __getattr__

@@ -10,7 +10,7 @@ from autotune import settings
 from autotune.errors import ShapeError
 from autotune.lang import Kernel
 from autotune.machine import detect
-from autotune.runtime.arguments import DTYPES, INTEGER, converted, dtype_of
+from autotune.runtime.arguments import DTYPES, INTEGER, as_array, converted, dtype_of
 from autotune.runtime.choice import Choice, Origin, choose, read_winners
 from autotune.runtime.fast_path import Entry, entry_of, key_of, no_entry, write_call
 from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan, is_empty, workload_of
@@ -93,7 +93,7 @@ class Dispatch:
                 one[...] = computed
         else:
             plan.run(inputs, outputs)
-        return self._returned(outputs)
+        return out if len(outputs) == 1 else tuple(out)
 
     def _checked(self, out: Any, results: Sequence[Result]) -> tuple[Array, ...]:
         """`out` as one array a result; raises ShapeError where it does not fit."""
@@ -106,18 +106,27 @@ class Dispatch:
             got = f"{len(out)} of them" if isinstance(out, tuple | list) else type(out).__name__
             message = f"{self.kernel.name}: out must be a tuple of the {len(results)} arrays {names}, not {got}"
             raise ShapeError(message)
-        for array, result in zip(outputs, results, strict=True):
-            self._check_out(array, result, "out" if len(results) == 1 else f"out for {result.name}")
-        return outputs
+        prefix, several = f"{self.kernel.name}: out", len(results) > 1
+        called = [f"{prefix} for {result.name}" if several else prefix for result in results]
+        arrays = [self._shared(given, each) for given, each in zip(outputs, called, strict=True)]
+        for array, result, each in zip(arrays, results, called, strict=True):
+            self._check_out(array, result, each)
+        return tuple(arrays)
+
+    def _shared(self, given: Any, called: str) -> Any:
+        """What is given as `out` as an array in its own memory; itself where it does not say where that is."""
+        if isinstance(given, np.ndarray) or not (hasattr(given, "__array_interface__") or hasattr(given, "__dlpack__")):
+            return given
+        return as_array(given, called, self.kernel.name)
 
     def _check_out(self, array: Any, result: Result, called: str) -> None:
         if not isinstance(array, np.ndarray) or array.shape != result.shape or array.dtype != result.dtype:
             got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
             wanted = f"{'an' if result.dtype == INTEGER else 'a'} {result.dtype} array of shape {result.shape}"
-            message = f"{self.kernel.name}: {called} must be {wanted}, not {got}"
+            message = f"{called} must be {wanted}, not {got}"
             raise ShapeError(message)
         if not array.flags.writeable:
-            message = f"{self.kernel.name}: {called} is read-only"
+            message = f"{called} is read-only"
             raise ShapeError(message)
 
     def _computed(self, inputs: tuple[Any, ...]) -> tuple[Array, ...]:
