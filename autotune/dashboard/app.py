@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
 from flask import Response, request
 
 from autotune import figures
@@ -98,8 +98,9 @@ def _layout(place: str) -> Any:
         [
             dcc.Location(id="place", refresh="callback-nav"),
             dcc.Store(id="theme"),
-            dcc.Store(id="stamp"),
+            dcc.Store(id="shown"),
             dcc.Interval(id="clock", interval=LIVE_MILLISECONDS),
+            dcc.Store(id="tick"),
             html.A("To the content", href="#content", className="skip"),
             html.Header(
                 [
@@ -161,30 +162,44 @@ def _callbacks(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
         Input("toggle", "n_clicks"),
     )
 
+    # Dash throws away the answer to a request that another of the same callback follows. A tick must not follow one
+    # that is still being answered, or a page that takes longer than a tick would never be seen.
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        "(ticks) => document.querySelector('#rest[data-dash-is-loading]') ? window.dash_clientside.no_update : ticks",
+        Output("tick", "data"),
+        Input("clock", "n_intervals"),
+        prevent_initial_call=True,
+    )
+
     @app.callback(
         Output("live", "children"),
         Output("rest", "children"),
-        Output("stamp", "data"),
+        Output("shown", "data"),
         Output("links", "children"),
         Input("place", "pathname"),
         Input("place", "search"),
         Input("theme", "data"),
-        Input("clock", "n_intervals"),
-        State("stamp", "data"),
+        Input("tick", "data"),
+        State("shown", "data"),
     )
-    def show(path: str | None, search: str | None, theme: str | None, ticks: int | None, stamp: str | None) -> Any:
-        del ticks
+    def show(
+        path: str | None, search: str | None, theme: str | None, tick: int | None, shown: dict[str, Any] | None
+    ) -> Any:
+        """What is shown decides what is to be done, not what has triggered this: the answer before may be lost."""
+        del tick
         if theme is None:
             return no_update, no_update, no_update, no_update
         address, now = Address.parse(path, search), _stamp(place)
-        only_time = ctx.triggered_id == "clock" and stamp is not None
-        if only_time and stamp == now:
+        wanted = {"path": path, "search": search, "theme": theme}
+        before = (shown or {}).get("stamp")
+        only_time = shown is not None and shown == wanted | {"stamp": before}
+        if only_time and before == now:
             return no_update, no_update, no_update, no_update
         page = render(address, place, THEMES.get(theme, LIGHT), kernels)
         # A database that went away takes the whole page with it, and one that came back brings it again.
-        same = only_time and not {stamp, now} & {GONE}
+        same = only_time and not {before, now} & {GONE}
         links = no_update if only_time else _links(address.path)
-        return page.live, no_update if same else page.rest, now, links
+        return page.live, no_update if same else page.rest, wanted | {"stamp": now}, links
 
     @app.callback(
         Output("place", "search"),

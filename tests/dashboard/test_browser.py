@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Route
 
+from autotune.dashboard.app import LIVE_MILLISECONDS
 from autotune.database import Database
 from autotune.machine import detect
 from autotune.report import report
@@ -126,6 +129,22 @@ def test_works_by_keyboard(address: str, open_page: Open) -> None:
     page.wait_for_function("location.search === '?direction=vjp%3Aa'")
     page.get_by_text("2 workloads").wait_for()
     assert page.get_by_role("table", name="Workloads with their winners").locator("tbody tr").count() == 2
+
+
+def test_a_slow_answer_is_not_lost_to_the_clock(address: str, open_page: Open) -> None:
+    """Where an answer takes longer than from tick to tick, the page that was asked for comes all the same."""
+
+    def delay(route: Route) -> None:
+        time.sleep(1.25 * LIVE_MILLISECONDS / 1000)
+        route.continue_()
+
+    page = (visitor := open_page()).page
+    visitor.visit(f"{address}/workloads")
+    page.route("**/_dash-update-component*", delay)
+    page.get_by_label("name contains").fill("nothing like it")
+    page.keyboard.press("Enter")
+    page.get_by_text("None fits these filters.").wait_for()
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_filters_and_downloads(address: str, open_page: Open) -> None:

@@ -80,11 +80,11 @@ def _request(path: str, search: str) -> dict[str, Any]:
         "inputs": [
             *({"id": "place", "property": name, "value": value} for name, value in values.items()),
             {"id": "theme", "property": "data", "value": "light"},
-            {"id": "clock", "property": "n_intervals", "value": 0},
+            {"id": "tick", "property": "data"},
         ],
-        "state": [{"id": "stamp", "property": "data"}],
+        "state": [{"id": "shown", "property": "data"}],
         "changedPropIds": ["place.search"],
     }
 
 
-_OUTPUTS = (("live", "children"), ("rest", "children"), ("stamp", "data"), ("links", "children"))
+_OUTPUTS = (("live", "children"), ("rest", "children"), ("shown", "data"), ("links", "children"))
