@@ -264,11 +264,20 @@ def summed_twice(x: Tensor["n", "m"], b: Tensor["n"]):
     return at.output[()](at.tanh(second) + first)
 
 
+def by_rows_or_columns(x: Tensor["n", "m"], y: Tensor["m"], a: Tensor["n"]):
+    """Each of two sums is read where a condition of the row alone holds, or does not."""
+    i, j = at.axes(x)
+    k = at.axis("k", "m")
+    first = at.sum(at.tanh(x[i, j] - y[k]), over=j)
+    second = at.sum(at.exp(-abs(x[i, j] * y[k])), over=j)
+    return at.output[i, k](at.where(a[i] > 0, first / 3, second * 2))
+
+
 WRITTEN: tuple[Callable[..., object], ...] = (
     shifted, flipped, every_second, diagonal, framed, correlated, correlated_2d, valid_rows, windows, gathered,
     gathered_around, interpolated, ranked, counted, triangle, histogram, smoothed_twice, costly_shift, sums_at,
     weighted_window, transposed, differences, running, backwards, coupled, surviving, several, forces, masked_product,
-    summed_rows, summed_twice,
+    summed_rows, summed_twice, by_rows_or_columns,
 )  # fmt: skip
 
 

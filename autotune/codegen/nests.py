@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from autotune.codegen.points import Env, Place, Points, Wide, as_real, constant
 from autotune.codegen.scopes import Scope, Value, deepest
 from autotune.codegen.text import unwrapped
-from autotune.lang import Affine, Axis, Expr
+from autotune.lang import Affine, Apply, Axis, Constant, Expr
 from autotune.lang.indexing import is_integer
 from autotune.schedule.conditions import NEUTRAL, Guard, Inside, Residue, Variable, guards, residues
 
@@ -361,16 +361,40 @@ def reduced(
     totals = [points.frame.name(name) if name == "total" else points.frame.numbered(name) for _ in envs]
     wide, position = [False] * len(envs), len(scope.items)
     scope.add(*[""] * len(envs))
-    for inner, (there,) in nest(points, scope, over, envs[0], Terms(reduction, body)):
-        for number, (total, env) in enumerate(zip(totals, envs, strict=True)):
-            value = points.real(body, env.beside(there, over) if number else there, inner)
-            wide[number] = wide[number] or value.wide
-            inner.add(f"{total} = {FORMS[reduction].format(total=total, value=value.text)}")
+    with _where_needed(points, reduction, over, body, envs[0], scope) as (needed, terms):
+        for inner, (there,) in nest(points, needed, over, envs[0], Terms(reduction, terms)):
+            for number, (total, env) in enumerate(zip(totals, envs, strict=True)):
+                value = points.real(terms, env.beside(there, over) if number else there, inner)
+                wide[number] = wide[number] or value.wide
+                inner.add(f"{total} = {FORMS[reduction].format(total=total, value=value.text)}")
     neutral = constant(NEUTRAL[reduction])
     scope.items[position : position + len(envs)] = [
         f"{total} = {f'splat({neutral})' if vector else neutral}" for total, vector in zip(totals, wide, strict=True)
     ]
     return [Value(total, scope, atomic=True, wide=vector) for total, vector in zip(totals, wide, strict=True)]
+
+
+@contextmanager
+def _where_needed(
+    points: Points, reduction: str, over: Sequence[Axis], body: Expr, env: Env, scope: Scope
+) -> Iterator[tuple[Scope, Expr]]:
+    """A block that is run only where a sum has terms, and the terms there.
+
+    It is `scope` and `body` but where these are 0 unless a condition holds, the same one for all of them.
+    """
+    match body:
+        case Apply("where", (condition, terms, Constant(0.0))):
+            holds = "{}"
+        case Apply("where", (condition, Constant(0.0), terms)):
+            holds = "not ({})"
+        case _:
+            yield scope, body
+            return
+    if reduction != "sum" or not {*over, points.plan.vector}.isdisjoint(condition.axes):
+        yield scope, body
+        return
+    with scope.block(f"if {holds.format(points.condition(condition, env, scope))}:") as inner:
+        yield inner, terms
 
 
 # The reduction of the lanes of a vector.
@@ -392,18 +416,10 @@ def _across(
     order = [*(other for other in over if other != axis), *(other for other in over if other == axis)]
     parts = [points.frame.numbered("part") for _ in range(points.plan.copies)]
     scope.add(*(f"{part} = splat({neutral})" for part in parts))
-    for inner, envs in nest(points, scope, order, env, Terms(reduction, body)):
-        for part, there in zip(parts, envs, strict=False):
-            assert there.wide is not None
-            value = points.real(body, there, inner)
-            text = unwrapped(value.text)
-            if there.wide.count is not None:
-                text = f"select(first_lanes({there.wide.count}), {text if value.wide else f'splat({text})'}, {neutral})"
-            elif not value.wide:
-                text = f"splat({text})"
-            else:
-                text = value.text
-            inner.add(f"{part} = {form.format(total=part, value=text)}")
+    with _where_needed(points, reduction, over, body, env, scope) as (needed, terms):
+        for inner, envs in nest(points, needed, order, env, Terms(reduction, terms)):
+            for part, there in zip(parts, envs, strict=False):
+                inner.add(f"{part} = {form.format(total=part, value=_term(points, terms, there, inner, neutral))}")
     total = points.frame.name(name) if name == "total" else points.frame.numbered(name)
     while len(parts) > 1:
         half = (len(parts) + 1) // 2
@@ -412,6 +428,16 @@ def _across(
         parts = parts[:half]
     scope.add(f"{total} = {ACROSS[reduction].format(parts[0])}")
     return Value(total, scope, atomic=True)
+
+
+def _term(points: Points, body: Expr, env: Env, scope: Scope, neutral: str) -> str:
+    """A vector of terms, neutral in the lanes beyond the end of the loop."""
+    assert env.wide is not None
+    value = points.real(body, env, scope)
+    if env.wide.count is not None:
+        text = unwrapped(value.text) if value.wide else f"splat({unwrapped(value.text)})"
+        return f"select(first_lanes({env.wide.count}), {text}, {neutral})"
+    return value.text if value.wide else f"splat({unwrapped(value.text)})"
 
 
 def _position(points: Points, reduction: str, over: Sequence[Axis], body: Expr, env: Env, scope: Scope) -> Value:

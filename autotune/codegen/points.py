@@ -381,6 +381,10 @@ class Points:
         outside = value.scope.depth < at.depth
         return self.named(node, env, scope) if outside or (light and not value.heavy) else value
 
+    def condition(self, node: Expr, env: Env, scope: Scope) -> str:
+        """The test whether the value of `node`, a number, is not 0, for a block in `scope`."""
+        return self._condition(node, env, scope, scope)
+
     def _condition(self, node: Expr, env: Env, scope: Scope, at: Scope) -> str:
         """Whether the value of `node` is not 0."""
         if lane := self._lane_at(node, env):

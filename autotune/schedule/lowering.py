@@ -22,6 +22,7 @@ from autotune.lang import (
 from autotune.lang.graph import subexpressions
 from autotune.lang.indexing import is_integer
 from autotune.lang.traverse import erase, substitute
+from autotune.schedule.branches import narrowed
 from autotune.schedule.fusion import fused, printable
 from autotune.schedule.loop_order import inner_axes
 from autotune.schedule.normal_form import merged, moved_inside, normal_form
@@ -56,7 +57,7 @@ def _roots(kernel: Kernel) -> tuple[Root, ...]:
     held: set[Expr] = set()
     roots = []
     for output in kernel.outputs:
-        expr = normal_form(erase(output.expr))
+        expr = narrowed(normal_form(erase(output.expr)))
         leaf = isinstance(expr, Constant | Extent | Parameter | Read)
         same = set(expr.axes) == set(output.axes) and is_integer(expr) == output.integer
         node = expr if same and not leaf and expr not in held else None

@@ -181,6 +181,7 @@ COMPILED = (
     "softmax", "softmax vjp:x", "gated", "column_sum", "outer", "multiplied", "gathered_around", "scattered", "ranked",
     "flipped", "every_second", "correlated_2d", "windows", "upsampled_2_1_1", "forces", "coupled", "running vjp:x",
     "surviving", "costly_shift", "triangle", "summed_rows", "summed_twice",
+    "by_rows_or_columns",
 )  # fmt: skip
 """Of every family, and of every way to reach memory."""
 TRIED = ((13, 17, 5, 11), (1, 1, 1, 1), (16, 33, 64, 8), (7, 130, 3, 2))
