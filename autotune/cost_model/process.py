@@ -6,7 +6,7 @@ thresholds and the features of the nest.
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 from autotune.cost_model.estimate import Estimate, Target, Vector, scores
+
+Float = TypeVar("Float", np.float32, np.float64)
 
 ROOT5 = 5**0.5
 LENGTH, NOISE = np.log(0.5), np.log(0.05)  # what is expected of a knob's length scale and of the noise variance
@@ -90,7 +92,8 @@ class Posterior:
 
     Kept as the Cholesky factor of the observations' covariance and its solution for every candidate, which grow by a
     row with each observation, so that following a search costs no more than its last step. Rows are in single
-    precision: they are as many as a space has configs.
+    precision: they are as many as a space has configs. The factor is not: of squares of points on short length scales
+    single precision leaves errors larger than the noise, and no factor.
     """
 
     def __init__(self, candidates: Vector, scale: Vector, noise: float) -> None:
@@ -98,7 +101,7 @@ class Posterior:
         self._points = (candidates * scale).astype(np.float32)
         self._noise = noise
         self._count = 0
-        self._observed = np.zeros((0, candidates.shape[1]), dtype=np.float32)
+        self._observed = np.zeros((0, candidates.shape[1]))
         self._factor = np.zeros((0, 0))
         self._known = np.zeros((0, len(candidates)), dtype=np.float32)
         self._left = np.ones(len(candidates))
@@ -107,14 +110,14 @@ class Posterior:
         """Take points, shape (points, columns), for measured: what is near them becomes less unsure."""
         if not len(points):
             return
-        new = (points * self._scale).astype(np.float32)
+        new = points * self._scale
         before, after = self._count, self._count + len(new)
         self._make_room(after)
-        cross = _matern(self._observed[:before], new).astype(np.float64)
+        cross = _matern(self._observed[:before], new)
         shared = solve_triangular(self._factor[:before, :before], cross, lower=True) if before else cross
         own = _matern(new, new) + (self._noise + JITTER) * np.eye(len(new)) - shared.T @ shared
         factor = np.linalg.cholesky(own)
-        rows = _matern(new, self._points) - shared.T.astype(np.float32) @ self._known[:before]
+        rows = _matern(new.astype(np.float32), self._points) - shared.T.astype(np.float32) @ self._known[:before]
         self._known[before:after] = solve_triangular(factor.astype(np.float32), rows, lower=True)
         self._factor[before:after, :before] = shared.T
         self._factor[before:after, before:after] = factor
@@ -164,23 +167,23 @@ class Posterior:
         grown = count + ROOM
         known = np.zeros((grown, len(self._points)), dtype=np.float32)
         factor = np.zeros((grown, grown))
-        observed = np.zeros((grown, self._observed.shape[1]), dtype=np.float32)
+        observed = np.zeros((grown, self._observed.shape[1]))
         known[: self._count] = self._known[: self._count]
         factor[: self._count, : self._count] = self._factor[: self._count, : self._count]
         observed[: self._count] = self._observed[: self._count]
         self._known, self._factor, self._observed = known, factor, observed
 
 
-def _squares(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+def _squares(first: NDArray[Float], second: NDArray[Float]) -> NDArray[Float]:
     squares = np.sum(first**2, axis=1)[:, None] + np.sum(second**2, axis=1)[None, :] - 2 * first @ second.T
-    kept: NDArray[np.floating] = np.maximum(squares, 0)
+    kept: NDArray[Float] = np.maximum(squares, 0)
     return kept
 
 
-def _matern(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Matérn covariance of smoothness 5/2 (Rasmussen and Williams, eq. 4.17)."""
+def _matern(first: NDArray[Float], second: NDArray[Float]) -> NDArray[Float]:
+    """Matérn covariance of smoothness 5/2 (Rasmussen and Williams, eq. 4.17), in the precision of its arguments."""
     scaled = np.sqrt(5 * _squares(first, second))
-    covariance: NDArray[np.float32] = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+    covariance: NDArray[Any] = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
     return covariance
 
 

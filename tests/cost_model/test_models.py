@@ -128,6 +128,18 @@ def test_a_posterior_that_follows_is_that_of_all_measurements_at_once() -> None:
     assert np.allclose(some.mean, estimate.mean[[3, 5]], atol=1e-5)
 
 
+def test_points_that_differ_little_on_long_length_scales_are_told_apart() -> None:
+    """Beside large coordinates, squares in single precision would differ by more than the noise: no factor exists."""
+    seen = np.random.default_rng(0).random((80, 20))
+    seen[:, :10] = 1.0
+    posterior = process_module.Posterior(seen, np.repeat([33.0, 0.05], 10), 1e-4)
+    posterior.observe(seen[:70])
+    posterior.observe(seen[70:])
+    target = scores(seen[:, 19] + 1)
+    error = np.abs(posterior.smoothed(target) - target)
+    assert error.max() < 0.1 * np.ptp(target)
+
+
 def test_an_observation_left_out_is_predicted_with_the_error_stated() -> None:
     process = Process(range(4))
     seen = _points(25)
