@@ -1,21 +1,28 @@
-"""What a loop nest tells about its speed before it is run: a fixed list of numbers for any nest.
+"""What loop nests tell about their speed before they are run: a fixed list of numbers for any nest.
 
 The heart is the model of the memory hierarchy that every blocked algorithm is designed by. For each cache: the
 outermost point of the nest from which on all tensors fit it together, and from that the bytes that must come in from
 the level behind it. With the machine's measured peaks this gives a roofline estimate of the time (Williams, Waterman
 and Patterson 2009, doi:10.1145/1498765.1498785). A model of trees corrects what the estimate gets wrong.
 
-Counts, bytes and times are given as logarithms to base 2, as they span many orders of magnitude.
+Counts, bytes and times are given as logarithms to base 2, as they span many orders of magnitude. All is computed for
+many nests of one structure at once: an array of shape (nests,) in the place of each number, (depths, nests) for what
+changes from loop to loop.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log2, prod
+from math import prod
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotune.machine import Machine, Peaks
+from autotune.schedule.batches import Batch, LoopNests
 from autotune.schedule.nest import Access, Kind, LoopNest
+
+Numbers: TypeAlias = NDArray[np.float64]
 
 LINE = 64  # bytes of a cache line
 # Two fused multiply-adds a cycle, each with a latency of four: so many accumulators keep both units busy.
@@ -126,24 +133,40 @@ class Platform:
         )
 
 
-def features(nest: LoopNest, platform: Platform) -> NDArray[np.float64]:
+def features(nest: LoopNest, platform: Platform) -> Numbers:
     """The features of `nest` on a platform, in the order of `FEATURE_NAMES`; all finite, whatever the extents."""
-    shape = _Shape.of(nest)
+    values: Numbers = features_of(LoopNests.of([nest]), platform)[0]
+    return values
+
+
+def features_of_batches(batches: Iterable[Batch], count: int, platform: Platform) -> Numbers:
+    """The features of `count` nests that come in batches, shape (count, features)."""
+    found = np.zeros((count, len(FEATURE_NAMES)))
+    for places, nests in batches:
+        found[places] = features_of(nests, platform)
+    return found
+
+
+def features_of(nests: LoopNests, platform: Platform) -> Numbers:
+    """The features of nests of one structure, shape (nests, features)."""
+    nest = nests.pattern
+    shape = _Shape.of(nests)
     tile = _Tile.of(shape, platform)
-    flops = 2.0 * prod(extent for _, extent in nest.extents) * max(1, len(nest.inputs) - 1)
-    size = float(sum(shape.footprints[0])) * nest.itemsize
+    flops = 2.0 * prod(float(extent) for _, extent in nest.extents) * max(1, len(nest.inputs) - 1)
+    size = float(shape.footprints[0, :, 0].sum()) * nest.itemsize
     packed, packs, copied = _packing(shape)
     tasks = prod(loop.tasks or 1 for loop in nest.loops if loop.kind is Kind.PARALLEL)
     running = min(platform.threads, tasks)
     padding = _padding(shape, tile)
     peak = platform.flops[nest.itemsize][running - 1]
-    compute = flops * prod(padding) / peak * max(1.0, tile.loads_per_fma, tile.latency_bound)
+    waste = padding[0] * padding[1] * padding[2]
+    compute = flops * waste / peak * np.maximum(1.0, np.maximum(tile.loads_per_fma, tile.latency_bound))
     caches = [_Cache.of(shape, platform, level, running) for level in LEVELS]
     registers = tile.traffic / platform.rates[1] / running
-    memory = size / platform.rates[MEMORY]
+    memory = np.full(len(nests), size / platform.rates[MEMORY])
     packing = 2 * copied * nest.itemsize / platform.rates[2] / running
-    seconds = [compute, registers, memory, *(cache.seconds for cache in caches)]
-    values = [
+    seconds = np.array([compute, registers, memory, *(cache.seconds for cache in caches)])
+    values: list[Numbers | float] = [
         _log(flops),
         _log(size),
         nest.itemsize,
@@ -151,16 +174,16 @@ def features(nest: LoopNest, platform: Platform) -> NDArray[np.float64]:
         len(nest.loops),
         *tile.values(),
         sum(1 for loop in nest.loops if loop.kind is Kind.UNROLL),
-        _log(nest.prefetch),
+        _log(nests.prefetch),
         nest.streamed,
         _log(_loop_iterations(shape)),
-        _log(shape.trips[-1] if shape.trips else 1),
-        *map(log2, padding),
-        log2(prod(padding)),
+        _log(shape.trips[-1] if len(shape.trips) else 1),
+        *map(np.log2, padding),
+        np.log2(waste),
         packed,
         _log(packs),
         _log(copied),
-        log2(1 + copied / max(1.0, size / nest.itemsize)),
+        np.log2(1 + copied / max(1.0, size / nest.itemsize)),
         _time(packing),
         *_access(shape, tile),
         _log(tasks),
@@ -170,61 +193,83 @@ def features(nest: LoopNest, platform: Platform) -> NDArray[np.float64]:
         _time(registers),
         _time(compute),
         _time(memory),
-        _time(max(seconds)),
-        _time(sum(seconds) + packing),
-        seconds.index(max(seconds)),
-        log2(peak),
-        *map(log2, platform.rates[1:]),
-        *map(log2, platform.sizes[1:]),
+        _time(seconds.max(axis=0)),
+        _time(seconds.sum(axis=0) + packing),
+        seconds.argmax(axis=0),
+        np.log2(peak),
+        *map(np.log2, platform.rates[1:]),
+        *map(np.log2, platform.sizes[1:]),
         platform.vector_registers,
         platform.vector_bytes,
     ]
-    return np.array(values, dtype=np.float64)
+    found = np.empty((len(nests), len(values)))
+    for column, value in enumerate(values):
+        found[:, column] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A nest with what follows from its extents and steps, each computed once.
+    """Nests with what follows from their extents and steps, each computed once.
 
-    `spans[d]` are elements of each axis inside the `d` outermost loops, `runs[d]` how often that point is reached, and
-    `footprints[d]` the elements that each tensor, the output first, has there.
+    `spans[axis][d]` are elements of an axis inside the `d` outermost loops, `runs[d]` how often that point is reached,
+    `footprints[d, t]` the elements that tensor `t`, the output first, has there, and `loads[d, t]` how often these are
+    brought in: loops around it that a tensor does not have reuse it.
     """
 
-    nest: LoopNest
+    nests: LoopNests
     tensors: tuple[Access, ...]
-    spans: list[dict[str, int]]
-    trips: list[int]
-    runs: list[int]
-    footprints: list[list[int]]
+    spans: dict[str, Numbers]
+    trips: Numbers
+    runs: Numbers
+    footprints: Numbers
+    loads: Numbers
+
+    @property
+    def nest(self) -> LoopNest:
+        """What all have in common."""
+        return self.nests.pattern
 
     @classmethod
-    def of(cls, nest: LoopNest) -> "_Shape":
+    def of(cls, nests: LoopNests) -> "_Shape":
+        nest, steps = nests.pattern, nests.steps.T.astype(np.float64)
         tensors = (nest.out, *nest.inputs)
-        spans = [dict(nest.extents)]
-        trips: list[int] = []
-        runs = [1]
-        for loop in nest.loops:
-            span = spans[-1][loop.axis]
-            trips.append(loop.tasks or max(1, -(-span // loop.step)))
-            runs.append(runs[-1] * trips[-1])
-            spans.append({**spans[-1], loop.axis: min(span, loop.step)})
-        footprints = [[prod(map(span.__getitem__, tensor.axes)) for tensor in tensors] for span in spans]
-        return cls(nest, tensors, spans, trips, runs, footprints)
+        depths, count = len(nest.loops), len(nests)
+        spans = {axis: np.full((depths + 1, count), float(extent)) for axis, extent in nest.extents}
+        trips, runs = np.ones((depths, count)), np.ones((depths + 1, count))
+        loads = np.ones((depths + 1, len(tensors), count))
+        for depth, loop in enumerate(nest.loops):
+            span = spans[loop.axis]
+            trips[depth] = loop.tasks or np.maximum(1.0, _ceil(span[depth], steps[depth]))
+            span[depth + 1 :] = np.minimum(span[depth], steps[depth])
+            runs[depth + 1] = runs[depth] * trips[depth]
+            for number, tensor in enumerate(tensors):
+                moves = loop.axis in tensor.axes
+                loads[depth + 1, number] = (
+                    np.where(trips[depth] != 1, runs[depth + 1], loads[depth, number])
+                    if moves
+                    else loads[depth, number]
+                )
+        footprints = np.ones((depths + 1, len(tensors), count))
+        for number, tensor in enumerate(tensors):
+            for axis in tensor.axes:
+                footprints[:, number] *= spans[axis]
+        return cls(nests, tensors, spans, trips, runs, footprints, loads)
 
-    def loads(self, tensor: int, depth: int) -> int:
-        """How often the tensor's footprint at `depth` is brought in: loops around it that it does not have reuse it."""
-        axes = self.tensors[tensor].axes
-        while depth and (self.trips[depth - 1] == 1 or self.nest.loops[depth - 1].axis not in axes):
-            depth -= 1
-        return self.runs[depth]
-
-    def line_waste(self, tensor: int, depth: int) -> float:
-        """Bytes of the cache lines touched over those used: above 1 where an unpacked tensor is read in short runs."""
+    def line_waste(self, tensor: int) -> Numbers | float:
+        """Bytes of the cache lines touched over those used, by depth: above 1 where an unpacked tensor is read in short
+        runs.
+        """
         access = self.tensors[tensor]
         if not access.axes or self.nest.pack_of(access.name):
             return 1.0
-        run = max(1, self.spans[depth][access.axes[-1]]) * self.nest.itemsize
-        return max(1.0, LINE / run)
+        run = np.maximum(1.0, self.spans[access.axes[-1]]) * self.nest.itemsize
+        waste: Numbers = np.maximum(1.0, LINE / run)
+        return waste
+
+    def at(self, values: Numbers, depth: NDArray[np.int64]) -> Numbers:
+        """Of values by depth, shape (depths, nests), those at a depth of each nest."""
+        return values[depth, np.arange(len(self.nests))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,76 +278,88 @@ class _Tile:
 
     depth: int
     axis: str | None
-    lanes: int
-    width: float
-    elements: int
-    other: int
-    accumulators: float
-    operands: float
-    pressure: float
-    loads_per_fma: float
-    latency_bound: float
-    reduction: int
-    visits: int
-    traffic: float
-    store_ratio: float
+    lanes: Numbers
+    width: Numbers
+    elements: Numbers
+    other: Numbers
+    accumulators: Numbers
+    operands: Numbers
+    pressure: Numbers
+    loads_per_fma: Numbers
+    latency_bound: Numbers
+    reduction: Numbers
+    visits: Numbers
+    traffic: Numbers
+    store_ratio: Numbers
 
     @classmethod
     def of(cls, shape: _Shape, platform: Platform) -> "_Tile":
         nest = shape.nest
         depth = _tile_depth(nest)
+        one = np.ones(len(shape.nests))
         vector = nest.loops[-1] if nest.loops and nest.loops[-1].kind is Kind.VECTOR else None
-        lanes = shape.trips[-1] if vector else 1
+        lanes = shape.trips[-1] if vector else one
         axis = vector.axis if vector else None
-        span = shape.spans[depth]
-        width = max(1.0, lanes * nest.itemsize / platform.vector_bytes)
+        span = {name: spans[depth] for name, spans in shape.spans.items()}
+        width = lanes * nest.itemsize / platform.vector_bytes
 
-        def vectors(access: Access) -> float:
+        def vectors(access: Access) -> Numbers:
             """Registers that hold what the tile touches of a tensor; a value is spread over a register of its own."""
-            others = prod(max(1, span[name]) for name in access.axes if name != axis)
-            return others * (-(-span[axis] // lanes) * width if axis is not None and axis in access.axes else 1)
+            count = one
+            for name in access.axes:
+                if name != axis:
+                    count = count * np.maximum(1.0, span[name])
+            if axis is None or axis not in access.axes:
+                return count
+            return count * _ceil(span[axis], lanes) * np.maximum(1.0, width)
 
-        accumulators = max(1.0, vectors(nest.out))
+        accumulators = np.maximum(1.0, vectors(nest.out))
         inputs = [vectors(access) for access in nest.inputs]
-        operands = sum(count if axis in access.axes else 1 for count, access in zip(inputs, nest.inputs, strict=True))
-        inside = prod(max(1, span[name]) for name in nest.reduction_axes)
+        operands, loaded = 0.0 * one, 0.0 * one
+        for count, access in zip(inputs, nest.inputs, strict=True):
+            operands = operands + (count if axis in access.axes else 1)
+            loaded = loaded + count
+        inside = one
+        for name in nest.reduction_axes:
+            inside = inside * np.maximum(1.0, span[name])
         fmas = accumulators * inside * max(1, len(nest.inputs) - 1)
-        accumulated = shape.trips[depth - 1] if nest.accumulator and depth else 1
-        elements = max(1, shape.footprints[depth][0])
-        columns = max(1, span[axis]) if axis is not None else 1
-        loads = sum(shape.footprints[depth][1:]) * shape.runs[depth] * nest.itemsize
+        accumulated = shape.trips[depth - 1] if nest.accumulator and depth else one
+        out, visits = shape.footprints[depth, 0], shape.loads[depth, 0]
+        elements = np.maximum(1.0, out)
+        columns = np.maximum(1.0, span[axis]) if axis is not None else one
+        loads = shape.footprints[depth, 1:].sum(axis=0) * shape.runs[depth] * nest.itemsize
         return cls(
             depth=depth,
             axis=axis,
             lanes=lanes,
-            width=lanes * nest.itemsize / platform.vector_bytes,
+            width=width,
             elements=elements,
             other=elements // columns,
             accumulators=accumulators,
             operands=operands,
             pressure=(accumulators + operands) / platform.vector_registers,
-            loads_per_fma=sum(inputs) / fmas,
+            loads_per_fma=loaded / fmas,
             latency_bound=INDEPENDENT / accumulators,
             reduction=accumulated * inside,
-            visits=shape.loads(0, depth),
-            traffic=float(loads + 2 * shape.footprints[depth][0] * shape.loads(0, depth) * nest.itemsize),
+            visits=visits,
+            traffic=loads + 2 * out * visits * nest.itemsize,
             store_ratio=accumulators / (fmas * accumulated),
         )
 
-    def values(self) -> tuple[float, ...]:
+    def values(self) -> tuple[Numbers, ...]:
         return (
-            log2(self.lanes),
-            log2(max(1e-3, self.width)),
+            np.log2(self.lanes),
+            np.log2(np.maximum(1e-3, self.width)),
             _log(self.accumulators),
             _log(self.elements),
             _log(self.other),
             self.operands,
-            min(16.0, self.pressure),
-            log2(self.loads_per_fma + 1e-6),
-            log2(self.latency_bound),
+            np.minimum(16.0, self.pressure),
+            np.log2(self.loads_per_fma + 1e-6),
+            np.log2(self.latency_bound),
             _log(self.reduction),
             _log(self.visits),
-            log2(self.store_ratio + 1e-6),
+            np.log2(self.store_ratio + 1e-6),
         )
 
 
@@ -310,46 +367,41 @@ class _Tile:
 class _Cache:
     """How a nest uses one cache: from which depth on all tensors fit it, how full it is then, what has to come in."""
 
-    depth: int
-    fill: float
-    traffic: float
-    seconds: float
+    depth: NDArray[np.int64]
+    fill: Numbers
+    traffic: Numbers
+    seconds: Numbers
 
     @classmethod
     def of(cls, shape: _Shape, platform: Platform, level: int, running: int) -> "_Cache":
         size, behind = platform.sizes[level], platform.behind[level]
-        depth = _fitting_depth(shape, size)
-        traffic = _traffic(shape, depth)
+        held = shape.footprints.sum(axis=1) * shape.nest.itemsize
+        fits = held <= size
+        fits[-1] = True  # the innermost point, if none does
+        depth = fits.argmax(axis=0)
+        traffic = shape.at(_traffic(shape), depth)
         rate = platform.rates[behind] * (1 if behind == MEMORY else running)
-        return cls(depth, sum(shape.footprints[depth]) * shape.nest.itemsize / size, traffic, traffic / rate)
+        return cls(depth, shape.at(held, depth) / size, traffic, traffic / rate)
 
-    def values(self, flops: float, size: float) -> tuple[float, ...]:
-        traffic = max(1.0, self.traffic)
+    def values(self, flops: float, size: float) -> tuple[Numbers, ...]:
+        traffic = np.maximum(1.0, self.traffic)
         return (
-            self.depth,
-            log2(max(1e-6, self.fill)),
+            self.depth.astype(np.float64),
+            np.log2(np.maximum(1e-6, self.fill)),
             _log(self.traffic),
-            log2(traffic / max(1.0, size)),
-            log2((1.0 + flops) / traffic),
+            np.log2(traffic / max(1.0, size)),
+            np.log2((1.0 + flops) / traffic),
             _time(self.seconds),
         )
 
 
-def _fitting_depth(shape: _Shape, size: float) -> int:
-    for depth, footprints in enumerate(shape.footprints):
-        if sum(footprints) * shape.nest.itemsize <= size:
-            return depth
-    return len(shape.nest.loops)
-
-
-def _traffic(shape: _Shape, depth: int) -> float:
-    """Bytes that come into a cache which holds everything inside `depth`; the output also goes out again."""
-    footprints = shape.footprints[depth]
-    moved = [
-        footprint * shape.loads(tensor, depth) * shape.line_waste(tensor, depth)
-        for tensor, footprint in enumerate(footprints)
-    ]
-    return (sum(moved) + moved[0]) * shape.nest.itemsize
+def _traffic(shape: _Shape) -> Numbers:
+    """Bytes that come into a cache which holds everything inside a depth, by depth; the output also goes out again."""
+    moved = shape.footprints * shape.loads
+    for tensor in range(len(shape.tensors)):
+        moved[:, tensor] *= shape.line_waste(tensor)
+    traffic: Numbers = (moved.sum(axis=1) + moved[:, 0]) * shape.nest.itemsize
+    return traffic
 
 
 def _tile_depth(nest: LoopNest) -> int:
@@ -362,65 +414,77 @@ def _tile_depth(nest: LoopNest) -> int:
     return depth
 
 
-def _padding(shape: _Shape, tile: _Tile) -> tuple[float, float, float]:
+def _padding(shape: _Shape, tile: _Tile) -> tuple[Numbers, Numbers, Numbers]:
     """Work done over work needed, as tiles at the edges are partly empty: of vector, other and reduction axes."""
-    wasted = {"vector": 1.0, "other": 1.0, "reduction": 1.0}
+    wasted = {kind: np.ones(len(shape.nests)) for kind in ("vector", "other", "reduction")}
     reductions = shape.nest.reduction_axes
     for axis, extent in shape.nest.extents:
-        unit = max(1, shape.spans[tile.depth][axis])
-        done = -(-max(1, extent) // unit) * unit
+        unit = np.maximum(1.0, shape.spans[axis][tile.depth])
+        done = _ceil(float(max(1, extent)), unit) * unit
         kind = "vector" if axis == tile.axis else "reduction" if axis in reductions else "other"
         wasted[kind] *= done / max(1, extent)
     return wasted["vector"], wasted["other"], wasted["reduction"]
 
 
-def _packing(shape: _Shape) -> tuple[int, int, int]:
+def _packing(shape: _Shape) -> tuple[int, Numbers, Numbers]:
     """Packed inputs, how often one is packed, and elements copied in all."""
-    copied = times = 0
+    copied, times = np.zeros(len(shape.nests)), np.zeros(len(shape.nests))
     for pack in shape.nest.packs:
         depth = shape.nest.position(pack.within) + 1
         tensor = shape.tensors.index(shape.nest.tensor(pack.tensor))
-        copied += shape.footprints[depth][tensor] * shape.runs[depth]
+        copied += shape.footprints[depth, tensor] * shape.runs[depth]
         times += shape.runs[depth]
     return len(shape.nest.packs), times, copied
 
 
-def _access(shape: _Shape, tile: _Tile) -> tuple[float, float, float, float]:
+def _access(shape: _Shape, tile: _Tile) -> tuple[Numbers, Numbers, Numbers, float]:
     """Of inputs read in place: how many in short runs, bytes they waste, rows read in turn, how many are gathered."""
-    strided = gathered = 0
-    waste, rows = 1.0, 1
+    one = np.ones(len(shape.nests))
+    strided, waste, rows, gathered = 0 * one, one, one, 0
     depth = max(0, tile.depth - 1)
     for tensor, access in enumerate(shape.nest.inputs, start=1):
         if not access.axes or shape.nest.pack_of(access.name):
             continue
         last = access.axes[-1]
-        factor = shape.line_waste(tensor, depth)
-        strided += factor > 1
-        waste *= factor
-        rows = max(rows, shape.footprints[depth][tensor] // max(1, shape.spans[depth][last]))
+        factor = np.broadcast_to(shape.line_waste(tensor), shape.runs.shape)[depth]
+        strided = strided + (factor > 1)
+        waste = waste * factor
+        rows = np.maximum(rows, shape.footprints[depth, tensor] // np.maximum(1.0, shape.spans[last][depth]))
         gathered += tile.axis in access.axes and tile.axis != last
-    return float(strided), log2(waste), _log(rows), float(gathered)
+    return strided, np.log2(waste), _log(rows), float(gathered)
 
 
-def _imbalance(shape: _Shape, threads: int) -> float:
+def _imbalance(shape: _Shape, threads: int) -> Numbers:
     """Time of the busiest thread over that of an even share, as a logarithm; by slices and by what fills them."""
     nest = shape.nest
-    sliced = [loop for loop in nest.loops if loop.kind is Kind.PARALLEL]
-    share = prod(min(1.0, loop.step / max(1, nest.extent(loop.axis))) for loop in sliced)
-    tasks = prod(loop.tasks or 1 for loop in sliced)
+    share, tasks = np.ones(len(shape.nests)), 1
+    for depth, loop in enumerate(nest.loops):
+        if loop.kind is Kind.PARALLEL:
+            share = share * np.minimum(1.0, shape.nests.steps[:, depth] / max(1, nest.extent(loop.axis)))
+            tasks *= loop.tasks or 1
     rounds = -(-tasks // threads)
-    return log2(max(1e-6, share * rounds * threads))
+    imbalance: Numbers = np.log2(np.maximum(1e-6, share * rounds * threads))
+    return imbalance
 
 
-def _loop_iterations(shape: _Shape) -> int:
+def _loop_iterations(shape: _Shape) -> Numbers:
     """Iterations of all loops that are run as loops."""
     kinds = (Kind.SERIAL, Kind.PARALLEL)
-    return sum(runs for loop, runs in zip(shape.nest.loops, shape.runs[1:], strict=True) if loop.kind in kinds)
+    run = [depth + 1 for depth, loop in enumerate(shape.nest.loops) if loop.kind in kinds]
+    iterations: Numbers = shape.runs[run].sum(axis=0)
+    return iterations
 
 
-def _log(count: float) -> float:
-    return log2(1.0 + count)
+def _ceil(count: Numbers | float, unit: Numbers) -> Numbers:
+    ceiling: Numbers = np.ceil(count / unit)
+    return ceiling
 
 
-def _time(seconds: float) -> float:
-    return log2(max(_LEAST_SECONDS, seconds))
+def _log(count: NDArray[np.floating | np.integer] | float) -> Numbers:
+    logarithm: Numbers = np.log2(1.0 + count)
+    return logarithm
+
+
+def _time(seconds: Numbers) -> Numbers:
+    logarithm: Numbers = np.log2(np.maximum(_LEAST_SECONDS, seconds))
+    return logarithm

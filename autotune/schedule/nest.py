@@ -8,8 +8,14 @@ new one, each legal or a `ScheduleError`. Nothing here generates code or measure
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import prod
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from autotune.errors import ScheduleError
+
+Number = TypeVar("Number", int, NDArray[np.int64])
 
 
 class Kind(StrEnum):
@@ -189,9 +195,15 @@ def parallel(nest: LoopNest, name: str, *, tasks: int, unit: int) -> LoopNest:
     if loop.axis in nest.reduction_axes:
         message = f"cannot run loop {name!r} in parallel: axis {loop.axis!r} is a reduction, its slices would race"
         raise ScheduleError(message)
-    share = -(-nest.extent(loop.axis) // tasks)
-    task = Loop(f"{loop.axis}_task", loop.axis, max(1, -(-share // unit)) * unit, Kind.PARALLEL, tasks)
+    step = slice_step(nest.extent(loop.axis), tasks, unit)
+    task = Loop(f"{loop.axis}_task", loop.axis, step, Kind.PARALLEL, tasks)
     return replace(nest, loops=(task, *nest.loops))
+
+
+def slice_step(extent: int, tasks: int, unit: Number) -> Number:
+    """Elements in each of `tasks` slices of whole `unit`s that cover an extent; of one unit or of many."""
+    share = max(1, -(-extent // tasks))
+    return -(-share // unit) * unit
 
 
 def unroll(nest: LoopNest, name: str) -> LoopNest:

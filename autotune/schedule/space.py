@@ -58,13 +58,17 @@ class Knob:
 
     def index(self, value: object) -> int:
         """Position of `value` among the values; `ConfigError` if it is none. 1, 1.0 and True are three values."""
-        position = self._positions.get((type(value), value)) if isinstance(value, int | float | str) else None
-        if position is None:
+        position = self.place(value)
+        if position < 0:
             shown = self.values if len(self.values) <= 16 else (*self.values[:8], ..., *self.values[-2:])
             takes = ", ".join("…" if known is ... else repr(known) for known in shown)
             message = f"knob {self.name!r} cannot be {value!r} ({type(value).__name__}); it takes {takes}"
             raise ConfigError(message)
         return position
+
+    def place(self, value: object) -> int:
+        """Position of `value` among the values, -1 if it is none."""
+        return self._positions.get((type(value), value), -1) if isinstance(value, int | float | str) else -1
 
     @cached_property
     def _positions(self) -> dict[tuple[type, Value], int]:
@@ -153,6 +157,21 @@ class Space:
         except ConfigError:
             return False
         return True
+
+    def valid(self, configs: Sequence[Config]) -> NDArray[np.bool_]:
+        """Which of many configs are valid, shape (configs,): `contains` of each, at once."""
+        names = {knob.name for knob in self.knobs}
+        rows = [
+            [knob.place(config[knob.name]) for knob in self.knobs] if config.keys() == names else [-1] * len(self.knobs)
+            for config in configs
+        ]
+        positions = np.array(rows, dtype=np.int64).reshape(len(configs), len(self.knobs))
+        valid: NDArray[np.bool_] = np.all(positions >= 0, axis=1)
+        columns = {knob.name: knob.array[positions[:, column]] for column, knob in enumerate(self.knobs)}
+        for constraint in self.constraints:
+            if len(configs):
+                valid &= constraint([columns[name] for name in constraint.knobs])
+        return valid
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Config]:
         """`count` distinct configs, or all there are if that is fewer, drawn uniformly from the valid ones."""

@@ -1,9 +1,11 @@
 """Templates: from a workload to a space of schedules, one file a family of loop nests."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from autotune.machine import detect
-from autotune.schedule import Workload
+from autotune.machine import Machine, detect
+from autotune.schedule import Config, Workload
+from autotune.schedule.batches import Batch, batches
 from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
 from autotune.templates.contraction import ContractionTemplate
@@ -30,6 +32,7 @@ __all__ = [
     "Scheduled",
     "Template",
     "TemplatedKernel",
+    "nests_for",
     "template_for",
 ]
 
@@ -49,3 +52,13 @@ def template_for(workload: Workload) -> Template | FunctionTemplate:
     if reuses(main_stage(workload), workload):
         return AttentionTemplate() if AttentionTemplate.takes(problem) else ContractionTemplate()
     return next(family() for family in FAMILIES if family.takes(problem))
+
+
+def nests_for(workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+    """The loop nests of many configs, by structure; none of a user's own template, which has no loop nests."""
+    template = template_for(workload)
+    if isinstance(template, FunctionTemplate):
+        return []
+    if isinstance(template, ContractionTemplate | AttentionTemplate):
+        return template.nests(workload, configs, machine)
+    return batches([template.nest(workload, config, machine) for config in configs])

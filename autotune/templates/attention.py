@@ -14,13 +14,17 @@ from dataclasses import replace
 from itertools import count
 from math import prod
 
+import numpy as np
+
 from autotune.lang import Axis
 from autotune.machine import Machine
 from autotune.schedule import AnyStage, Config, Knob, LoopNest, Space, Stage, Workload
+from autotune.schedule.batches import Batch
 from autotune.schedule.blocks import Block
 from autotune.schedule.space import Value
 from autotune.templates.base import Schedule, Scheduled
-from autotune.templates.contraction import default_config, problem_of, product_nest, product_space
+from autotune.templates.contraction import Problem as ProductProblem
+from autotune.templates.contraction import default_config, problem_of, product_nest, product_nests, product_space
 from autotune.templates.contraction_form import contraction_of, reuses
 from autotune.templates.loops import BLOCKS, Problem, beside, problem_for
 
@@ -84,21 +88,38 @@ class AttentionTemplate:
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
         """The nest of the main stage; `config` is taken as valid."""
+        (_, nests), *_ = self.nests(workload, [config], machine)
+        return nests.pattern
+
+    def nests(self, workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+        """The nests of the main stage of many configs: what it reaches is as small as a block."""
         problem = problem_for(workload, machine)
         stages, axes = problem.main_group
-        size = int(config["block"]) if len(stages) > 1 else 0
-        within = _within(_shared(problem, stages, axes), size)
-        return _product(_main(problem), problem, config, within, None).nest
+        shared = _shared(problem, stages, axes)
+        alike: dict[int, list[int]] = {}
+        for place, config in enumerate(configs):
+            alike.setdefault(int(config["block"]) if len(stages) > 1 else 0, []).append(place)
+        found = []
+        for size, places in alike.items():
+            product = _product_problem(_main(problem), problem, _within(shared, size))
+            chosen = [{**configs[place], "parallel": "1x1"} for place in places]
+            found += [(np.array(places)[rows], nests) for rows, nests in product_nests(product, chosen)]
+        return found
 
 
 def _product(
     stage: Stage, problem: Problem, config: Config, within: Mapping[Axis, int], block: Block | None
 ) -> Scheduled:
     """A product with its tiles: those of the config where it is the main one."""
-    product = replace(problem_of(stage, problem.workload, within), threads=1)
+    product = _product_problem(stage, problem, within)
     main = stage == problem.main
     chosen = {**config, "parallel": "1x1"} if main else default_config(product, problem.machine)
     return Scheduled(stage, product.contraction, product_nest(product, chosen), block=block)
+
+
+def _product_problem(stage: Stage, problem: Problem, within: Mapping[Axis, int]) -> ProductProblem:
+    """A product as one thread sees it."""
+    return replace(problem_of(stage, problem.workload, within), threads=1)
 
 
 def _main(problem: Problem) -> Stage:

@@ -25,11 +25,12 @@ the space's constraints: the tile fits the registers, each block fits the cache 
 only in the default config.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from math import prod
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -46,7 +47,18 @@ from autotune.schedule import (
     Workload,
     stages_of,
 )
-from autotune.schedule.nest import accumulate, pack, parallel, prefetch, reorder, split, unroll, vectorize
+from autotune.schedule.batches import Batch, LoopNests, Rows, batches
+from autotune.schedule.nest import (
+    accumulate,
+    pack,
+    parallel,
+    prefetch,
+    reorder,
+    slice_step,
+    split,
+    unroll,
+    vectorize,
+)
 from autotune.templates.base import Schedule, Scheduled
 from autotune.templates.contraction_form import Contraction, contraction_of, reuses, runs_of
 from autotune.templates.loops import beside, problem_for
@@ -60,6 +72,9 @@ UNROLLS = (1, 2, 4, 8)
 MOST_VECTORS = 4  # in a row of the register tile
 PREFETCHES = (0, 4, 8, 16, 32)
 GROUPS = ("columns", "depth", "rows")
+# Knobs that decide which loops there are, and those that decide their steps.
+STRUCTURAL = ("order", "inner", "pack_left", "pack_right", "parallel")
+NUMBERS = ("rows", "vectors", "lanes", "row_block", "column_block", "depth_block", "prefetch")
 # Multiply-adds from which a second thread is woken by default: 20 µs of one Zen 3 core, waking a thread takes 2 to 10.
 WORTH_SHARING = 1 << 20
 # Of the default's register tile: what may be computed beyond the edges, and what a load costs of a multiply-add.
@@ -67,6 +82,7 @@ WASTE = 0.03
 LOAD_COST = 0.2
 
 
+Number = TypeVar("Number", int, Rows)
 NOT_BLOCKED: Mapping[Axis, int] = MappingProxyType({})
 
 
@@ -175,6 +191,11 @@ class ContractionTemplate:
         """The nest of the main stage; `config` is taken as valid."""
         del machine
         return product_nest(_main(workload), config)
+
+    def nests(self, workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+        """The nests of many configs, as `nest` gives them one by one."""
+        del machine
+        return product_nests(_main(workload), configs)
 
 
 def _main(workload: Workload) -> Problem:
@@ -391,6 +412,58 @@ def _access(name: str, factors: tuple[Read, ...]) -> Access:
     return Access(name, tuple(dict.fromkeys(axis.name for factor in factors for axis in factor.axes)))
 
 
+def product_nests(problem: Problem, configs: Sequence[Config]) -> list[Batch]:
+    """The nests of many configs: one is made for each structure, the steps of its loops for all by arithmetic."""
+    if not problem.tiled:
+        return batches([product_nest(problem, config) for config in configs])
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, config in enumerate(configs):
+        alike.setdefault(tuple(config[name] for name in STRUCTURAL), []).append(place)
+    return [
+        (np.array(places), _product_nests(problem, [configs[place] for place in places])) for places in alike.values()
+    ]
+
+
+def _product_nests(problem: Problem, configs: Sequence[Config]) -> LoopNests:
+    """The nests of configs that differ in numbers only."""
+    pattern = product_nest(problem, configs[0])
+    numbers = {name: np.array([config[name] for config in configs], dtype=np.int64) for name in NUMBERS}
+    step, tile = _steps(problem, numbers), _tile_sizes(numbers)
+    group_of = {axes[-1].name: group for group, axes in problem.contraction.groups.items()}
+    steps = np.ones((len(configs), len(pattern.loops)), dtype=np.int64)
+    for depth, loop in enumerate(pattern.loops):
+        if loop.tasks is not None:
+            alone = configs[0]["parallel"] == "batch"
+            unit = np.ones(len(configs), dtype=np.int64) if alone else tile[group_of[loop.axis]]
+            steps[:, depth] = slice_step(pattern.extent(loop.axis), loop.tasks, unit)
+        else:
+            steps[:, depth] = step.get(loop.name, loop.step)
+    prefetched = numbers["prefetch"] if pattern.accumulator else np.zeros(len(configs), dtype=np.int64)
+    return LoopNests(pattern, steps, prefetched)
+
+
+def _tile_sizes(numbers: Mapping[str, Number]) -> dict[str, Number]:
+    """Elements of the register tile along rows and columns, of one config or of many."""
+    return {"rows": numbers["rows"], "columns": numbers["vectors"] * numbers["lanes"]}
+
+
+def _steps(problem: Problem, numbers: Mapping[str, Number]) -> dict[str, Number]:
+    """Steps of the loops by name, of one config or of many: blocks are of whole tiles."""
+    steps: dict[str, Number] = {}
+    tile = _tile_sizes(numbers)
+    for group, axes in problem.contraction.groups.items():
+        axis = axes[-1].name
+        if group == "depth":
+            steps[f"{axis}_block"] = numbers["depth_block"]
+            continue
+        unit = tile[group]
+        steps[f"{axis}_block"] = -(-numbers[f"{group[:-1]}_block"] // unit) * unit
+        steps[f"{axis}_tile"] = unit
+        if group == "columns":
+            steps[f"{axis}_vector"] = numbers["lanes"]
+    return steps
+
+
 def product_nest(problem: Problem, config: Config) -> LoopNest:
     """The schedule, one rewrite after the other."""
     contraction = problem.contraction
@@ -405,19 +478,18 @@ def product_nest(problem: Problem, config: Config) -> LoopNest:
     )
     if not problem.tiled:
         return nest
-    rows, vectors, lanes = (int(config[name]) for name in ("rows", "vectors", "lanes"))
-    tile = {"rows": rows, "columns": vectors * lanes, "depth": 1}
+    numbers = {name: int(config[name]) for name in NUMBERS}
+    tile, step = _tile_sizes(numbers), _steps(problem, numbers)
     blocks, tiles, inside = [], [], []
     order = str(config["order"]).split()
     for group in (name for name in order if name in axis_of):
-        axis, unit = axis_of[group], tile[group]
-        size = int(config[f"{group[:-1] if group != 'depth' else group}_block"])
-        nest = split(nest, axis, -(-size // unit) * unit, f"{axis}_block")
+        axis = axis_of[group]
+        nest = split(nest, axis, step[f"{axis}_block"], f"{axis}_block")
         blocks += [*(outside.name for outside in contraction.groups[group][:-1]), f"{axis}_block"]
         if group != "depth":
-            nest = split(nest, axis, unit, f"{axis}_tile")
+            nest = split(nest, axis, step[f"{axis}_tile"], f"{axis}_tile")
     if "columns" in axis_of:
-        nest = split(nest, axis_of["columns"], lanes, f"{axis_of['columns']}_vector")
+        nest = split(nest, axis_of["columns"], step[f"{axis_of['columns']}_vector"], f"{axis_of['columns']}_vector")
     inner = str(config["inner"])
     for group in ("columns" if inner == "rows" else "rows", inner):
         tiles += [f"{axis_of[group]}_tile"] if group in axis_of else []
@@ -439,7 +511,7 @@ def product_nest(problem: Problem, config: Config) -> LoopNest:
         elif len(factors) > 1 or contraction.gathered:  # their product, once for all tiles
             nest = pack(nest, name, within=f"{axis_of['depth']}_block", axis=axis_of["depth"], panel=1)
     if "depth" in axis_of:
-        nest = prefetch(accumulate(nest, axis_of["depth"]), int(config["prefetch"]))
+        nest = prefetch(accumulate(nest, axis_of["depth"]), numbers["prefetch"])
     return _parallel(nest, problem, axis_of, tile, str(config["parallel"]))
 
 
