@@ -7,15 +7,23 @@ from pathlib import Path
 from types import ModuleType
 
 from autotune import library
+from autotune.database.workload_key import WorkloadKey
 from autotune.errors import AutotuneError, UnknownKernelError, UsageError
 from autotune.lang import Kernel
 from autotune.lang.origin import load_file
 from autotune.runtime import TunedKernel
+from autotune.runtime.known import workload_among
+from autotune.schedule import Workload
 
 
 def built_in() -> dict[str, TunedKernel]:
     """The kernels of the library by name, in alphabetical order."""
     return dict(sorted((name, kernel) for name, kernel in vars(library).items() if isinstance(kernel, TunedKernel)))
+
+
+def known(key: WorkloadKey) -> Workload | None:
+    """The workload of a key, of the kernels of the library."""
+    return workload_among(built_in().values(), key)
 
 
 def find(word: str) -> TunedKernel:

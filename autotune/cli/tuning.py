@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 from rich.console import Console
 
+from autotune.cli.kernels import known
 from autotune.cli.progress import display
 from autotune.machine import Machine, peaks
 from autotune.schedule import Workload
@@ -46,8 +47,16 @@ def tune_each(
                 seconds=share,
                 seed=effort.seed,
                 report=report,
+                find=known,
             )
         yield outcome
+
+
+def thinking(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Seconds that tuning runs took in all, and those of them that went into learning and into choosing configs."""
+    seconds = sum(outcome.progress.elapsed for outcome in outcomes)
+    spent = sum(outcome.progress.thinking for outcome in outcomes)
+    return {"seconds": seconds, "thinking": spent, "share": spent / seconds if seconds > 0 else 0.0}
 
 
 def peak_memory() -> int:

@@ -48,7 +48,7 @@ def scores(seconds: Vector) -> Vector:
     if not valid.any():
         return np.zeros(len(seconds))
     logarithms = -np.log(np.where(valid, seconds, seconds[valid].max()))
-    return _standard(logarithms)
+    return standard(logarithms)
 
 
 def ranks(seconds: Vector) -> Vector:
@@ -60,12 +60,13 @@ def ranks(seconds: Vector) -> Vector:
     if not len(seconds):
         return np.zeros(0)
     places = rankdata(-np.where(np.isfinite(seconds), seconds, np.inf))
-    return _standard(ndtri((places - 0.5) / len(seconds)))
+    return standard(ndtri((places - 0.5) / len(seconds)))
 
 
-def _standard(values: Vector) -> Vector:
+def standard(values: Vector) -> Vector:
+    """Values with mean 0 and deviation 1; all 0 where they are equal."""
     spread = values.std()
     if not spread > 1e-12 * np.abs(values).max(initial=1.0):
         return np.zeros(len(values))
-    standard: Vector = (values - values.mean()) / spread
-    return standard
+    scaled: Vector = (values - values.mean()) / spread
+    return scaled

@@ -137,6 +137,11 @@ class Posterior:
         other._points, other._known, other._left = self._points[rows], self._known[:, rows], self._left[rows]
         return other
 
+    @property
+    def uncertainty(self) -> Vector:
+        """Deviations of scores over those before anything was observed."""
+        return np.sqrt(np.maximum(self._left, 1e-6))
+
     def estimate(self, target: Vector) -> Estimate:
         """Scores and deviations; `target` are the scores of the first observations, others only make less unsure."""
         if not target.any():
@@ -145,7 +150,7 @@ class Posterior:
         solution = solve_triangular(self._factor[:count, :count], target, lower=True)
         variance = max(1e-6, float(solution @ solution) / count)
         mean = self._known[:count].T @ solution.astype(np.float32)
-        return Estimate(mean.astype(np.float64), np.sqrt(np.maximum(self._left, 1e-6) * variance))
+        return Estimate(mean.astype(np.float64), self.uncertainty * np.sqrt(variance))
 
     def smoothed(self, target: Vector) -> Vector:
         """Scores expected of the first observations themselves, by all of them."""

@@ -89,7 +89,7 @@ def peaks(machine: Machine, threads: Sequence[int] | None = None, seconds: float
     They are kept in the cache directory under the machine's fingerprint; a file that cannot be read is measured anew.
     """
     wanted = threads or sorted({1, thread_count()})
-    path = cache_directory() / f"peaks-{machine.fingerprint}.json"
+    path = _path(machine)
     stored = _read(path)
     if stored is not None and all(count in stored.fma.get(dtype, {}) for dtype in ELEMENTS for count in wanted):
         return stored
@@ -97,6 +97,15 @@ def peaks(machine: Machine, threads: Sequence[int] | None = None, seconds: float
     result = measured if stored is None else stored.merge(measured)
     _write(path, machine, result)
     return result
+
+
+def stored_peaks(machine: Machine) -> Peaks | None:
+    """Peaks of a machine, this one or another, as far as they were measured and are kept in the cache directory."""
+    return _read(_path(machine))
+
+
+def _path(machine: Machine) -> Path:
+    return cache_directory() / f"peaks-{machine.fingerprint}.json"
 
 
 def bandwidth(size: int, threads: int, peaks: Peaks, machine: Machine) -> float:

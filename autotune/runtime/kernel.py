@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import partial, reduce
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +15,7 @@ from autotune.errors import AutotuneError, DefinitionError, ShapeError
 from autotune.lang import FORWARD, Kernel, define
 from autotune.runtime.dispatch import Dispatch
 from autotune.runtime.family import Family, Function, Option
+from autotune.runtime.known import workload_among
 from autotune.runtime.plan import Plan
 from autotune.runtime.sizes import extents_of
 from autotune.schedule import Workload
@@ -96,6 +97,11 @@ class TunedKernel:
         return found
 
     @property
+    def members(self) -> "tuple[TunedKernel, ...]":
+        """The kernel with all options that were asked for so far."""
+        return self._family.members()
+
+    @property
     def directions(self) -> tuple[str, ...]:
         """ "forward", and where inputs and outputs are floating, the gradient by each input ("vjp:a") and "jvp"."""
         floating = any(not output.integer for output in self.definition.outputs)
@@ -153,7 +159,15 @@ class TunedKernel:
         with Database.open(settings.database_url()) as database:
             for direction in directions or tuned.tuned_directions:
                 workload = tuned.workload(direction, extents, dtype=dtype, threads=threads)
-                outcome = tune(workload, machine=detect(), database=database, trials=trials, seconds=seconds, seed=seed)
+                outcome = tune(
+                    workload,
+                    machine=detect(),
+                    database=database,
+                    trials=trials,
+                    seconds=seconds,
+                    seed=seed,
+                    find=partial(workload_among, (self,)),
+                )
                 if outcome.error:
                     logger.warning("%s: no winner proven: %s", workload.describe(), outcome.error)
                 outcomes.append(outcome)

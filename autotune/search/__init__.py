@@ -15,8 +15,10 @@ from autotune.search.events import (
     Started,
     TrialFinished,
 )
+from autotune.search.experience import prior_for
 from autotune.search.laboratory import Bench, Duel, Laboratory
 from autotune.search.listed import listed
+from autotune.search.prior import Prior
 from autotune.search.proposer import History, Proposer
 from autotune.search.sampler import Sampler
 from autotune.search.tune import Report, Task, run, tune
@@ -32,6 +34,7 @@ __all__ = [
     "Laboratory",
     "MachineLoaded",
     "Outcome",
+    "Prior",
     "Progress",
     "Proposer",
     "Proving",
@@ -42,6 +45,7 @@ __all__ = [
     "Task",
     "TrialFinished",
     "listed",
+    "prior_for",
     "run",
     "tune",
     "tune_all",

@@ -19,6 +19,7 @@ from autotune.machine.peak_rates import bandwidth
 from autotune.schedule.workload import Workload
 from autotune.search.allocation import Curve, most_promising
 from autotune.search.events import Outcome
+from autotune.search.experience import Find
 from autotune.search.laboratory import Bench, Laboratory
 from autotune.search.studies import storage_errors
 from autotune.search.tune import CONCLUDING_SECONDS, Report, Run, Task, begin, task_of
@@ -74,11 +75,12 @@ def tune_all(
     trials: int | None = None,
     seed: int = 0,
     report: Report | None = None,
+    find: Find | None = None,
 ) -> tuple[Share, ...]:
     """Tunes workloads on this machine until the time, or `trials` of each, earlier ones included, are used up.
 
-    Gives one share a workload, in their order. Ctrl-C ends the search early, not the proofs; a second one ends those.
-    Raises UsageError where there is nothing to tune, or neither a time nor a number of trials.
+    Gives one share a workload, in their order. `find` is as in `tune`. Ctrl-C ends the search early, not the proofs; a
+    second one ends those. Raises UsageError where there is nothing to tune, or neither a time nor a number of trials.
     """
     if not demands or (seconds is None and trials is None):
         message = "a budget needs workloads, and a time or a number of trials"
@@ -90,7 +92,15 @@ def tune_all(
             Member(
                 demand=demand,
                 floor=_floor(demand.workload, machine),
-                task=partial(task_of, demand.workload, machine, trials=trials or MOST_TRIALS, seed=seed, batch=BATCH),
+                task=partial(
+                    task_of,
+                    demand.workload,
+                    machine,
+                    trials=trials or MOST_TRIALS,
+                    seed=seed,
+                    batch=BATCH,
+                    find=find,
+                ),
                 laboratory=Bench(demand.workload, machine, beside=bench),
             )
             for demand in demands

@@ -18,7 +18,7 @@ class Progress:
     `done` counts distinct configs with a result, those of earlier runs (`earlier`) included, of the `trials` wanted, or
     of all configs there are where these are fewer; `best` is the least median in seconds, infinite before the first.
     `failures` counts failed trials by kind. `elapsed` and `left` are seconds; `left` is an estimate, None before there
-    is one.
+    is one. `thinking` are those of `elapsed` that went into learning and into choosing configs.
     """
 
     workload: Workload
@@ -29,6 +29,7 @@ class Progress:
     failures: Mapping[Status, int]
     elapsed: float
     left: float | None
+    thinking: float = 0.0
 
     @property
     def gflops(self) -> float:

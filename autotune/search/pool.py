@@ -63,11 +63,12 @@ def pool(space: Space, rng: np.random.Generator, *, known: Indices, best: Indice
         found = space.draw(rng, space.size)
     else:
         drawn = space.draw(rng, max(DRAWN, len(known) + count))
-        found = np.concatenate([drawn, *(_around(space, row, rng) for row in best[:PARENTS])])
+        found = np.concatenate([drawn, *(around(space, row, rng) for row in best[:PARENTS])])
     return new(found, known)
 
 
-def _around(space: Space, row: Indices, rng: np.random.Generator) -> Indices:
+def around(space: Space, row: Indices, rng: np.random.Generator) -> Indices:
+    """The neighbours of a config, and the ends of some random walks from it."""
     near = space.near(row)
     ends = []
     for _ in range(WALKS if len(near) else 0):

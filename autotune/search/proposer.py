@@ -9,21 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from autotune.cost_model.estimate import Vector
-from autotune.cost_model.process import Posterior
+from autotune.cost_model.estimate import Estimate, Vector, standard
+from autotune.cost_model.process import Posterior, Process
 from autotune.cost_model.ranker import Ranker
 from autotune.schedule.space import Config, Indices, Space
 from autotune.search import pool
 from autotune.search.following import Following
-from autotune.search.outlook import Outlook
+from autotune.search.outlook import Belief, Outlook, improvement
 from autotune.search.policy import Policy
+from autotune.search.prior import Prior
 
 Points: TypeAlias = NDArray[np.float64]
 Describe: TypeAlias = Callable[[Sequence[Config]], Points]
 
 CANDIDATES = 512  # of which the start is chosen
-DESCRIBED = 384  # candidates whose features are computed, where that costs more than a knob's position
+DESCRIBED = 4096  # candidates whose features are computed, where that costs more than a knob's position
 STRAYS = 0.25  # share of those that is taken whatever the knobs let expect
+FORESEEN = 8192  # configs drawn of a large space, to begin with the best that other workloads let expect
+ROUNDS = 2  # in which the neighbours of the best of these are looked at
+SHORTLIST = 512  # of the best of these, from which the start is chosen
+STRANGERS = 2  # of the first configs, which are far from all others whatever other workloads let expect
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class Proposer:
     trees on these, each with the more say the better it predicts what it has not seen. Within a batch the process takes
     each choice for measured, so that the next one is elsewhere. `policy` has the choices made otherwise.
 
+    A `prior` says what to expect before there are measurements. Most of the first configs are then the best by it, and
+    later a second process learns how measurements differ from it, again with as much say as it has earned.
+
     The same history and the same seed give the same proposals. It holds nothing but what was computed before.
     """
 
@@ -69,10 +77,12 @@ class Proposer:
         *,
         default: Config | None = None,
         describe: Describe | None = None,
+        prior: Prior | None = None,
         seed: int = 0,
         policy: Policy | None = None,
     ) -> None:
         self._space = space
+        self._prior = prior
         self._default = space.indices([default] if default is not None else [])
         self._describe = describe
         self._described: dict[bytes, Points] = {}
@@ -80,6 +90,7 @@ class Proposer:
         self._policy = policy or Policy()
         self._expected: dict[bytes, float] = {}
         self._following = Following(pool.columns(space), self._policy.target)
+        self._correcting = Following(pool.columns(space), standard)
 
     def propose(self, history: History, count: int) -> list[Config]:
         """At most `count` configs; fewer where no more are left in the space."""
@@ -93,14 +104,63 @@ class Proposer:
         (row,) = self._space.indices([config])
         return self._expected.get(row.tobytes())
 
+    def scores(self, history: History, configs: Indices) -> Vector:
+        """What the models together expect of configs, given as positions: higher for faster, all 0 where nothing is."""
+        with threadpool_limits(limits=1):
+            if len(history.measured):
+                posterior = self._follow(history, self._points(configs))
+                return self._outlook(history, configs, posterior)[0].estimate.mean
+            return np.zeros(len(configs)) if self._prior is None else self._expectations(configs)
+
     def _propose(self, history: History, count: int) -> list[Config]:
         rng = np.random.default_rng([self._seed, len(history)])
-        spread = min(count, max(0, self._policy.first - len(history)))
-        chosen = self._spread(history.known, spread, rng)
+        start = min(count, max(0, self._policy.first - len(history)))
+        foreseen = 0 if self._prior is None else min(start, max(0, self._policy.first - STRANGERS - len(history)))
+        chosen = self._foreseen(history.known, foreseen, rng)
+        known = np.concatenate([history.known, chosen])
+        chosen = np.concatenate([chosen, self._spread(known, start - len(chosen), rng)])
         if len(chosen) < count:
             known = np.concatenate([history.known, chosen])
             chosen = np.concatenate([chosen, self._improve(history, known, count - len(chosen), rng)])
         return self._space.configs(chosen)
+
+    def _foreseen(self, known: Indices, count: int, rng: np.random.Generator) -> Indices:
+        """The default, unless it is known, and the configs that promise most by the prior, apart from each other."""
+        if not count or self._prior is None:
+            return self._space.indices([])
+        chosen = pool.new(self._default, known)[:count]
+        known = np.concatenate([known, chosen])
+        candidates, expected = self._promised(known, rng)
+        rows = np.argsort(-expected, kind="stable")[:SHORTLIST]
+        candidates, expected = candidates[rows], expected[rows]
+        posterior = Process(pool.columns(self._space)).posterior(self._points(candidates))
+        posterior.observe(self._points(known))
+        left, best = np.ones(len(candidates), dtype=np.bool_), float(expected.max(initial=-np.inf))
+        while len(chosen) < count and left.any():
+            estimate = Estimate(expected, self._prior.deviation * posterior.uncertainty)
+            row = int(np.argmax(np.where(left, improvement(estimate, best), -np.inf)))
+            left[row] = False
+            chosen = np.concatenate([chosen, candidates[[row]]])
+            posterior.observe(self._points(candidates[[row]]))
+        return chosen
+
+    def _promised(self, known: Indices, rng: np.random.Generator) -> tuple[Indices, Vector]:
+        """Configs that are not known, with what the prior expects: all, or many with the surroundings of the best."""
+        assert self._prior is not None
+        if self._space.size <= pool.WHOLE:
+            found = pool.new(self._whole[0], known)
+            return found, self._expectations(found)
+        proven = self._space.indices(list(self._prior.proven))
+        near = [pool.around(self._space, row, rng) for row in (*proven, *self._default)]
+        found = pool.new(np.concatenate([proven, *near, self._space.draw(rng, FORESEEN)]), known)
+        expected = self._expectations(found)
+        for _ in range(ROUNDS):
+            best = found[np.argsort(-expected, kind="stable")[: pool.PARENTS]]
+            near = [pool.around(self._space, row, rng) for row in best]
+            more = pool.new(np.concatenate(near), np.concatenate([known, found]))
+            found = np.concatenate([found, more])
+            expected = np.concatenate([expected, self._expectations(more)])
+        return found, expected
 
     def _spread(self, known: Indices, count: int, rng: np.random.Generator) -> Indices:
         """The default, unless it is known, and configs far from each other and from what is known."""
@@ -121,7 +181,7 @@ class Proposer:
         candidates, left, posterior = self._candidates(history, known, count, rng)
         target = self._policy.target(history.seconds)
         if self._describe is not None:
-            outlook = Outlook(posterior, target)
+            outlook = Outlook([Belief(posterior, target)])
             gain = np.where(left, outlook.improvement(outlook.best([])), -np.inf)
             rows = _promising(gain, max(DESCRIBED, count), int(left.sum()), rng)
             candidates, left, posterior = candidates[rows], left[rows], posterior.at(rows)
@@ -137,6 +197,10 @@ class Proposer:
             left[[places[row.tobytes()] for row in known]] = False
             return whole, left, self._follow(history, points)
         found = pool.pool(self._space, rng, known=known, best=history.best, count=count)
+        if self._prior is not None:
+            promised, expected = self._promised(known, rng)
+            promised = promised[np.argsort(-expected, kind="stable")[:SHORTLIST]]
+            found = np.concatenate([found, pool.new(promised, np.concatenate([known, found]))])
         return found, np.ones(len(found), dtype=np.bool_), self._follow(history, self._points(found))
 
     def _follow(self, history: History, candidates: Points) -> Posterior:
@@ -161,15 +225,8 @@ class Proposer:
     ) -> list[int]:
         """Rows of candidates, one after the other, each in view of those before it."""
         target = self._policy.target(history.seconds)
-        others, seen = [], []
-        if self._policy.trees or (self._policy.trees is None and self._describe is not None):
-            ranker = Ranker(self._seed, self._policy.target)
-            measured = self._features(history.measured)
-            ranker.fit(measured, history.seconds)
-            others, seen = [(ranker.estimate(self._features(candidates)), ranker.error)], [ranker.predict(measured)]
-        outlook = Outlook(posterior, target, others)
+        outlook, best = self._outlook(history, candidates, posterior)
         outlook.expect(self._points(known[len(history.measured) :]))
-        best = outlook.best(seen)
         expected = _seconds(outlook.estimate.mean, target, history.seconds)
         rows: list[int] = []
         for _ in range(min(count, int(left.sum()))):
@@ -184,6 +241,51 @@ class Proposer:
             outlook.expect(self._points(candidates[[row]]))
         return rows
 
+    def _outlook(self, history: History, candidates: Indices, posterior: Posterior) -> tuple[Outlook, float]:
+        """What all models expect of candidates, and the best score of what was measured."""
+        corrected = self._corrected(history, candidates)
+        beliefs = [Belief(posterior, self._policy.target(history.seconds)), *corrected]
+        others, seen = [], []
+        if self._policy.trees or (self._policy.trees is None and self._describe is not None):
+            ranker = Ranker(self._seed, self._policy.target)
+            measured = self._features(history.measured)
+            ranker.fit(measured, history.seconds)
+            others, seen = [(ranker.estimate(self._features(candidates)), ranker.error)], [ranker.predict(measured)]
+        # Before anything was measured, a model of measurements errs by as much as scores vary: by 1.
+        foreseen = [1.0, *(self._foreseen_error(history) for _ in corrected), *(1.0 for _ in others)]
+        outlook = Outlook(beliefs, others, foreseen=foreseen if corrected else None)
+        return outlook, outlook.best(seen)
+
+    def _corrected(self, history: History, candidates: Indices) -> list[Belief]:
+        """What a process knows of how candidates differ from what the prior expects, if there is one."""
+        valid = np.isfinite(history.seconds)
+        if self._prior is None or not valid.any() or history.seconds[valid].min() <= 0:
+            return []
+        score = -np.log(np.where(valid, history.seconds, history.seconds[valid].max()))
+        seen, expected = self._expectations(history.measured), self._expectations(candidates)
+        off = score - seen
+        if not (score.std() > 0 and off.std() > 0):
+            return []
+        points = self._points(history.measured)
+        posterior = self._correcting.posterior(points, off, self._points(candidates))
+        unit = score.std()
+        return [
+            Belief(
+                posterior,
+                standard(off),
+                scale=float(off.std() / unit),
+                expected=(expected + off.mean() - score.mean()) / unit,
+                seen=(seen + off.mean() - score.mean()) / unit,
+            )
+        ]
+
+    def _foreseen_error(self, history: History) -> float:
+        """The mean square error that the prior is known to have, in units of scores, at most 1."""
+        assert self._prior is not None
+        valid = np.isfinite(history.seconds)
+        spread = np.log(np.where(valid, history.seconds, history.seconds[valid].max())).std()
+        return float(min(1.0, (self._prior.deviation / spread) ** 2))
+
     def _gain(self, outlook: Outlook, best: float) -> Vector:
         return outlook.estimate.mean if self._policy.greedy else outlook.improvement(best)
 
@@ -191,16 +293,30 @@ class Proposer:
         return pool.points(self._space, indices)
 
     def _features(self, indices: Indices) -> Points:
-        """What the trees see of configs: the knobs' positions, and what `describe` says of them."""
+        """What the trees see of configs: the knobs' positions, what `describe` says of them, what the prior expects."""
+        knobs = self._space.scale(indices)
         if self._describe is None:
-            return self._space.scale(indices)
+            return knobs
+        described = self._descriptions(indices)
+        if self._prior is None:
+            return np.concatenate([knobs, described], axis=1)
+        return np.concatenate([knobs, described, self._expectations(indices)[:, None]], axis=1)
+
+    def _expectations(self, indices: Indices) -> Vector:
+        assert self._prior is not None
+        return self._prior.expect(self._space.configs(indices), self._descriptions(indices))
+
+    def _descriptions(self, indices: Indices) -> Points:
+        """What `describe` says of configs, each described once."""
+        if self._describe is None:
+            return np.zeros((len(indices), 0))
         keys = [row.tobytes() for row in indices]
         missing = [index for index, key in enumerate(keys) if key not in self._described]
         if missing:
             described = self._describe(self._space.configs(indices[missing]))
             self._described.update(zip((keys[index] for index in missing), described, strict=True))
         known = [self._described[key] for key in keys]
-        return np.concatenate([self._space.scale(indices), np.array(known).reshape(len(known), -1)], axis=1)
+        return np.array(known).reshape(len(known), -1)
 
 
 def _seconds(scores: Vector, target: Vector, seconds: Vector) -> Vector:

@@ -12,7 +12,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,10 @@ from optuna.study import Study
 from optuna.trial import Trial
 
 from autotune import settings
-from autotune.cost_model.features import FEATURE_NAMES, Platform, features
+from autotune.cost_model.features import Platform, features_of_batches
 from autotune.database import Database
 from autotune.database.winner import Winner
+from autotune.database.workload_key import WorkloadKey
 from autotune.errors import UsageError
 from autotune.machine import Machine, peaks, versions
 from autotune.measure.measurement import Measurement, Status
@@ -39,7 +42,9 @@ from autotune.search.events import (
     Started,
     TrialFinished,
 )
+from autotune.search.experience import Find, prior_for
 from autotune.search.laboratory import QUIET, Bench, Laboratory, quiet_seconds
+from autotune.search.prior import Prior
 from autotune.search.proof import Contest, prove
 from autotune.search.proposer import Describe, Proposer
 from autotune.search.sampler import Sampler, distributions
@@ -52,10 +57,11 @@ from autotune.search.studies import (
     synchronize,
     tell,
 )
-from autotune.templates import FunctionTemplate, template_for
+from autotune.templates import FunctionTemplate, nests_for, template_for
 
 Report = Callable[[Event], None]
 
+TIMES = "times"  # attribute of a study
 CHALLENGERS = 4
 CONCLUDING_SECONDS = 6.0  # kept of a time budget for the proof
 REPEATS = 2  # times a measurement is repeated because the machine was loaded
@@ -72,6 +78,8 @@ class Task:
     space: Space
     default: Config
     describe: Describe | None = None
+    learn: Callable[[Database], Prior | None] | None = None
+    """What a database has to say of the workload before anything was measured."""
     trials: int
     seconds: float | None = None
     seed: int = 0
@@ -98,14 +106,17 @@ def tune(
     seed: int = 0,
     batch: int = 8,
     report: Report | None = None,
+    find: Find | None = None,
 ) -> Outcome:
     """Tunes `workload` on this machine until `trials` configs are measured, earlier runs included, or time is up.
 
     `seconds` bounds the whole run. Every measurement goes into `database` as it is made; a run that was stopped is
-    continued by the next. Ctrl-C ends the search early, not the proof; a second one ends that too.
+    continued by the next. What the database holds of other workloads says where to begin: of those that `find` knows,
+    and of the same kernel in the same direction. Ctrl-C ends the search early, not the proof; a second one ends that
+    too.
     """
     begin(workload)
-    task = task_of(workload, machine, trials=trials, seconds=seconds, seed=seed, batch=batch)
+    task = task_of(workload, machine, trials=trials, seconds=seconds, seed=seed, batch=batch, find=find)
     with Bench(workload, machine) as laboratory:
         return run(task, laboratory, database, report=report)
 
@@ -123,16 +134,25 @@ def begin(workload: Workload) -> None:
 
 
 def task_of(
-    workload: Workload, machine: Machine, *, trials: int, seconds: float | None = None, seed: int = 0, batch: int = 8
+    workload: Workload,
+    machine: Machine,
+    *,
+    trials: int,
+    seconds: float | None = None,
+    seed: int = 0,
+    batch: int = 8,
+    find: Find | None = None,
 ) -> Task:
-    """What is to be tuned of a workload, by its template."""
+    """What is to be tuned of a workload, by its template; `find` knows the kernels of other workloads to learn from."""
     template = template_for(workload)
+    space = template.space(workload, machine)
     return Task(
         workload=workload,
         machine=machine,
-        space=template.space(workload, machine),
+        space=space,
         default=template.default(workload, machine),
         describe=_describe(workload, machine),
+        learn=partial(prior_for, workload, machine, space, find=partial(_find, workload, find), seed=seed),
         trials=trials,
         seconds=seconds,
         seed=seed,
@@ -171,6 +191,8 @@ class Run:
     """Seconds that went into waiting for a quiet machine and into repeating measurements."""
     allowance: Callable[[], float] = lambda: math.inf
     """Seconds that the search may still take, where others share its time."""
+    thinking: float = 0.0
+    """Seconds that went into learning and into choosing configs."""
 
     def search(self) -> None:
         """Measures batch after batch until trials, time or configs are used up."""
@@ -181,10 +203,12 @@ class Run:
         """Opens the study, and then measures a batch at every step, until trials, time or configs are used up."""
         study = self._open()
         self.report(Started(self.progress()))
-        with abandoning(study):
+        with abandoning(study), self._keeping_times(study):
             yield
             while count := self._next_batch():
+                began = time.monotonic()
                 trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
+                self.thinking += time.monotonic() - began
                 self.report(BatchProposed(self.progress(), count))
                 for trial, measurement in self._measure(trials, study.study_name):
                     tell(study, trial, measurement)
@@ -221,6 +245,7 @@ class Run:
             best=self.best(),
             failures=Counter(found.status for found in self.known.values() if found.status is not Status.OK),
             elapsed=elapsed,
+            thinking=self.thinking,
             left=left if math.isfinite(left) else None,
         )
 
@@ -245,11 +270,24 @@ class Run:
                 key = config_key(measurement.config)
                 self.known[key] = _quieter(self.known.get(key), measurement)
         self.earlier = len(self.known)
-        proposer = Proposer(task.space, default=task.default, describe=task.describe, seed=task.seed)
+        began = time.monotonic()
+        prior = None if task.learn is None else task.learn(self.database)
+        self.thinking += time.monotonic() - began
+        proposer = Proposer(task.space, default=task.default, describe=task.describe, prior=prior, seed=task.seed)
         sampler = Sampler(task.space, proposer, batch=task.batch)
         study = open_study(self.database.url, study_name(task.workload, task.machine, task.space), sampler)
         synchronize(study, task.space, self.known)
         return study
+
+    @contextmanager
+    def _keeping_times(self, study: Study) -> Iterator[None]:
+        """Adds to the study how long its runs took, and how much of that went into choosing configs."""
+        try:
+            yield
+        finally:
+            before = study.user_attrs.get(TIMES, {"seconds": 0.0, "thinking": 0.0})
+            spent = {"seconds": time.monotonic() - self.start, "thinking": self.thinking}
+            study.set_user_attr(TIMES, {name: before[name] + spent[name] for name in spent})
 
     def _next_batch(self) -> int:
         """How many configs to measure next, no more than there is time for, but one at least in a run; 0 at the end."""
@@ -343,13 +381,18 @@ def _quieter(first: Measurement | None, second: Measurement) -> Measurement:
 
 def _describe(workload: Workload, machine: Machine) -> Describe | None:
     """Features of configs by their loop nests; None of a user's own template, whose knobs are all that is known."""
-    template = template_for(workload)
-    if isinstance(template, FunctionTemplate):
+    if isinstance(template_for(workload), FunctionTemplate):
         return None
     platform = Platform.of(machine, peaks(machine), workload.threads)
 
     def describe(configs: Sequence[Config]) -> NDArray[np.float64]:
-        rows = [features(template.nest(workload, config, machine), platform) for config in configs]
-        return np.array(rows).reshape(len(configs), len(FEATURE_NAMES))
+        return features_of_batches(nests_for(workload, configs, machine), len(configs), platform)
 
     return describe
+
+
+def _find(workload: Workload, find: Find | None, key: WorkloadKey) -> Workload | None:
+    """The workload of a key, of this one's own kernel or of those that `find` knows."""
+    if key.definition == workload.kernel.digest:
+        return Workload.of(workload.kernel, key.extents, key.dtype, key.threads)
+    return find(key) if find is not None else None

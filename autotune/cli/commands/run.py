@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autotune.database import Database
     from autotune.machine import Machine
     from autotune.schedule import Workload
-    from autotune.search import Demand, Share
+    from autotune.search import Demand, Outcome, Share
 
 TRIALS = 64  # of a workload, where neither a number nor a time is given
 
@@ -99,12 +99,13 @@ def run(
     with Database.open(database_place(db)) as database:
         if len(demands) > 1 and (seconds is not None or workloads is not None):
             shares = _share_out(demands, effort, database, machine, out)
-            interrupted = any(share.outcome is not None and share.outcome.interrupted for share in shares)
+            outcomes = [share.outcome for share in shares if share.outcome is not None]
+            interrupted = any(outcome.interrupted for outcome in outcomes)
         else:
-            interrupted = not _tune([demand.workload for demand in demands], effort, database, machine, out)
+            outcomes, interrupted = _tune([demand.workload for demand in demands], effort, database, machine, out)
         tuned = [found for demand in demands if (found := look_up(database, demand.workload, machine)).counts]
     if as_json:
-        _print_json(machine, tuned, shares, seconds, interrupted=interrupted)
+        _print_json(machine, tuned, outcomes, shares, seconds, interrupted=interrupted)
     else:
         _print_table(out, tuned, shares)
     if interrupted:
@@ -154,6 +155,7 @@ def _share_out(
 ) -> "tuple[Share, ...]":
     """Tune all workloads, each as far as that is worth while."""
     from autotune.cli.budget_report import BudgetLines
+    from autotune.cli.kernels import known
     from autotune.search import tune_all
 
     with BudgetLines(out, machine, len(demands), effort.seconds) as report:
@@ -165,6 +167,7 @@ def _share_out(
             trials=effort.trials,
             seed=effort.seed,
             report=report,
+            find=known,
         )
     for share in shares:
         if share.outcome is not None and share.outcome.error:
@@ -174,33 +177,36 @@ def _share_out(
 
 def _tune(
     workloads: "Sequence[Workload]", effort: "Effort", database: "Database", machine: "Machine", out: "Console"
-) -> bool:
-    """Tune all workloads; False where Ctrl-C ended that early."""
+) -> "tuple[list[Outcome], bool]":
+    """Tune all workloads; what came of it, and whether Ctrl-C ended it early."""
     from autotune.cli.tuning import tune_each
 
+    outcomes: list[Outcome] = []
     try:
         for outcome in tune_each(workloads, effort, database=database, machine=machine, out=out):
+            outcomes.append(outcome)
             if outcome.error:
                 sys.stderr.write(f"autotune: {outcome.workload.describe()}: no winner proven: {outcome.error}\n")
             elif outcome.exhausted and outcome.progress.trials == 1:
                 out.print("  it has one schedule as yet, so there was nothing to choose", soft_wrap=True)
             if outcome.interrupted:
-                return False
+                return outcomes, True
     except KeyboardInterrupt:
-        return False
-    return True
+        return outcomes, True
+    return outcomes, False
 
 
 def _print_json(
     machine: "Machine",
     tuned: "Sequence[Tuned]",
+    outcomes: "Sequence[Outcome]",
     shares: "Sequence[Share]",
     seconds: float | None,
     *,
     interrupted: bool,
 ) -> None:
     from autotune.cli import budget_report, terminal
-    from autotune.cli.tuning import peak_memory, process_seconds
+    from autotune.cli.tuning import peak_memory, process_seconds, thinking
     from autotune.machine import versions
 
     terminal.print_json(
@@ -211,6 +217,7 @@ def _print_json(
             "interrupted": interrupted,
             "seconds": process_seconds(),
             "peak_memory_bytes": peak_memory(),
+            "search": thinking(outcomes),
             **({"budget": budget_report.to_json(shares, seconds)} if shares else {}),
             "rows": [found.to_json() for found in tuned],
         }

@@ -1,0 +1,31 @@
+"""What is expected of configs before anything was measured: by what other workloads have taught."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.cost_model.estimate import Vector
+from autotune.schedule.space import Config
+
+UNKNOWN_ERROR = 0.5  # of log seconds, where there was no workload to hold out
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Expectations of configs of one workload.
+
+    `expect` gives negative logarithms of seconds, up to a constant, from configs and their features, shape (configs,
+    features); `error` is its usual error, NaN where none is known. `proven` are the fastest configs of other workloads
+    that are valid here, those of most like workloads first.
+    """
+
+    expect: Callable[[Sequence[Config], NDArray[np.float64]], Vector]
+    error: float
+    proven: tuple[Config, ...] = ()
+
+    @property
+    def deviation(self) -> float:
+        """How far a config may be from what is expected of it."""
+        return self.error if np.isfinite(self.error) and self.error > 0 else UNKNOWN_ERROR
