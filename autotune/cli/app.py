@@ -13,8 +13,10 @@ from autotune.cli.commands import (
     bench_kernels,
     bench_lookup,
     bench_matmul,
+    bench_model,
     bench_plot,
     bench_search,
+    bench_space,
     dashboard,
     db_export,
     db_import,
@@ -138,6 +140,8 @@ def make_app() -> typer.Typer:
     benches.command("matmul")(bench_matmul.bench_matmul)
     benches.command("lookup")(bench_lookup.bench_lookup)
     benches.command("search")(bench_search.bench_search)
+    benches.command("space")(bench_space.bench_space)
+    benches.command("model")(bench_model.bench_model)
     benches.command("plot")(bench_plot.bench_plot)
     benches.command("dashboard")(bench_dashboard.bench_dashboard)
     app.add_typer(benches, name="bench")

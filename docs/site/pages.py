@@ -5,7 +5,7 @@ A line `<!-- results: FILE -->` becomes the table of results/FILE, `<!-- command
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,15 @@ def results(path: Path) -> str:
         f"File: `results/{path.name}`.",
     ]
     rows = data["rows"]
-    table = _kernels(rows) if "kernel" in rows[0] else _searches(rows) if "strategy" in rows[0] else _figures(rows)
-    return "\n".join([*about, "", *table])
+    return "\n".join([*about, "", *_renderer(rows[0])(rows)])
+
+
+def _renderer(row: dict[str, Any]) -> Callable[[list[dict[str, Any]]], Iterator[str]]:
+    """How a table of rows like this one is written."""
+    for name, renderer in (("kernel", _kernels), ("strategy", _searches), ("spearman", _models)):
+        if name in row:
+            return renderer
+    return _figures
 
 
 def commands() -> str:
@@ -86,6 +93,15 @@ def _searches(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         score = [f"{row['p']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}"]
         yield _line([row["space"], row["strategy"], str(row["budget"]), *score, str(row["repeats"])])
+
+
+def _models(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """One row a kernel and direction, model, what was held out and number of own measurements."""
+    yield _line(["kernel", "model", "held out", "own measurements", "workloads", "Spearman", "recall", "best of ten"])
+    yield _line(["---", "---", "---", *["--:"] * 5])
+    for row in rows:
+        figures = (f"{row[name]:.3f}" for name in ("spearman", "recall", "best"))
+        yield _line([row["of"], row["model"], row["held_out"], str(row["training"]), str(row["workloads"]), *figures])
 
 
 def _figures(rows: list[dict[str, Any]]) -> Iterator[str]:

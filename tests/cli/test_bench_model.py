@@ -1,0 +1,80 @@
+"""`bench model`: what it asks, and that its rows say what the models know."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autotune.cost_model import FEATURE_NAMES, Platform, features_of_batches
+from autotune.database import Database
+from autotune.library import batch_matmul, matmul
+from autotune.machine import Cache, Machine, detect, peaks, versions
+from autotune.measure import Measurement, Status
+from autotune.runtime import TunedKernel
+from autotune.templates import nests_for, template_for
+from tests.cli.conftest import Invoke
+
+OTHER = Machine("Test", "x86_64", "avx2", "znver3", 2, (Cache(1, 32 * 1024, 1), Cache(2, 512 * 1024, 1)), 32, 16)
+TOTAL = FEATURE_NAMES.index("total_seconds")
+
+
+def _measure(database: Database, kernel: TunedKernel, extents: dict[str, int], machine: Machine) -> None:
+    workload = kernel.workload("forward", extents, threads=1)
+    configs = template_for(workload).space(workload, machine).sample(np.random.default_rng(0), 40)
+    platform = Platform.of(machine, peaks(detect()), 1)
+    times = np.exp2(features_of_batches(nests_for(workload, configs, machine), len(configs), platform)[:, TOTAL])
+    found = [
+        Measurement(
+            workload=workload.key,
+            config=config,
+            status=Status.OK,
+            samples=(float(time),),
+            source="a" * 64,
+            machine=machine.fingerprint,
+            versions=versions(),
+            started="2026-01-31T12:00:00+00:00",
+        )
+        for config, time in zip(configs, times, strict=True)
+    ]
+    database.add_measurements(found, machine)
+
+
+@pytest.fixture
+def measured(database: Path) -> Path:
+    """Three shapes of a kernel, one of them on another machine too, and another kernel; times are the roofline's."""
+    with Database.open(database) as opened:
+        for size in (64, 96, 160):
+            _measure(opened, matmul, {"m": size, "k": 128, "n": 64}, detect())
+        _measure(opened, matmul, {"m": 64, "k": 128, "n": 64}, OTHER)
+        _measure(opened, batch_matmul, {"b": 4, "m": 48, "k": 64, "n": 64}, detect())
+    return database
+
+
+def test_rows_say_how_models_order_what_was_held_out(measured: Path, invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    result = invoke(
+        "bench", "model", "--db", str(measured), "--training", "8,16,64", "--repeats", "1", "--json", str(path)
+    )
+    assert result.exit_code == 0
+    data = json.loads(path.read_text())
+    assert {"machine", "versions", "command", "method", "rows", "thinking", "workloads"} <= data.keys()
+    assert len(data["workloads"]) == 5
+    assert all(thought["configs_per_second"] > 0 for thought in data["thinking"])
+    rows = {(row["of"], row["model"], row["held_out"], row["training"]): row for row in data["rows"]}
+    assert {key[3] for key in rows} == {0, 8, 16}  # 64 are more than were measured
+    assert {key[2] for key in rows} == {"", "shape", "kernel", "machine"}
+    assert rows["matmul forward", "transfer", "shape", 0]["workloads"] == 4
+    assert rows["all", "transfer", "machine", 0]["workloads"] == 5
+    assert rows["matmul forward", "transfer", "shape", 0]["spearman"] > 0.8
+    assert rows["all", "transfer", "kernel", 0]["spearman"] > 0.5
+    assert rows["matmul forward", "own", "", 16]["spearman"] > 0.3
+    assert all(0 <= row["recall"] <= 1 and 0 < row["best"] <= 1 for row in data["rows"])
+
+
+def test_one_workload_is_too_few(database: Path, invoke: Invoke) -> None:
+    with Database.open(database) as opened:
+        _measure(opened, matmul, {"m": 64, "k": 128, "n": 64}, detect())
+    result = invoke("bench", "model", "--db", str(database))
+    assert result.exit_code == 2
+    assert "the database holds 1" in result.output
