@@ -4,7 +4,9 @@ They are constants in generated code, whose loops over them are written out. Cod
 others, so that each has code of its own.
 """
 
-from autotune.lang import Reduce
+from collections.abc import Iterable, Iterator, Mapping
+
+from autotune.lang import Affine, Expr, Read, Reduce, Reindex
 from autotune.lang.graph import subexpressions
 from autotune.lang.sizes import extents_in
 from autotune.schedule.lowering import stages_of
@@ -16,7 +18,10 @@ LARGEST_POINT = 4  # coordinates
 
 
 def structural_extents(workload: Workload) -> dict[str, int]:
-    """Windows that are reduced over and on whose sizes others depend, and coordinates that are summed at a point."""
+    """Windows that are reduced over, and coordinates that are summed at a point.
+
+    The size of a result depends on that of a window, or an array is read along the window and a longer axis at once.
+    """
     if workload.kernel.opaque:
         return {}
     stages, extents = stages_of(workload), dict(workload.extents)
@@ -24,9 +29,19 @@ def structural_extents(workload: Workload) -> dict[str, int]:
     at_a_point = {axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over}
     reduced = at_a_point | {axis.extent for stage in stages if isinstance(stage, Stage) for axis in stage.over}
     sources = {name for size in workload.kernel.sizes.values() for name in extents_in(size)}
+    windows = sources | set(_slid_along(nodes, extents))
     return {
         name: size
         for name, size in extents.items()
-        if (name in reduced & sources and 0 < size <= LARGEST_WINDOW)
+        if (name in reduced & windows and 0 < size <= LARGEST_WINDOW)
         or (name in at_a_point and 0 < size <= LARGEST_POINT)
     }
+
+
+def _slid_along(nodes: Iterable[Expr], extents: Mapping[str, int]) -> Iterator[str]:
+    """The extents of axes that stand in one affine index with a longer one than a window has."""
+    indices = [index for node in nodes if isinstance(node, Read | Reindex) for index in node.indices]
+    for affine in (Affine.of(index) for index in indices if not isinstance(index, Expr)):
+        for axis in affine.axes:
+            if any(other != axis and extents.get(other.extent, 0) > LARGEST_WINDOW for other in affine.axes):
+                yield axis.extent

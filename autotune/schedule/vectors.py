@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import TypeAlias
 
 from autotune.lang import Affine, Apply, Axis, Constant, Expr, Index, Read, Reduce, Reindex
@@ -13,6 +14,7 @@ from autotune.schedule.stages import AnyStage, PointStage, ReplayStage, Result, 
 # Cost of the access of a vector to memory, in loads of neighbours.
 SAME, NEIGHBOURS, TURNED, APART, ANYWHERE = 0.25, 1.0, 2.0, 3.0, 12.0
 NEAR = 4  # elements from one lane to the next, up to which a vector is loaded by shuffles
+NO_CLASSES: Mapping[Axis, int] = MappingProxyType({})
 POSITIONS = ("argmax", "argmin")
 
 
@@ -70,17 +72,20 @@ class Movement:
         return NEIGHBOURS if last == 1 else APART if last and 0 < last <= NEAR else ANYWHERE
 
 
-def movements(stage: AnyStage, axis: Axis) -> tuple[list[Movement], list[Movement]]:
-    """How what a stage reads, and what it writes, moves along an axis of its loops; the same access once."""
+def movements(stage: AnyStage, axis: Axis, period: int = 1) -> tuple[list[Movement], list[Movement]]:
+    """How what a stage reads, and what it writes, moves along an axis of its loops; the same access once.
+
+    Where the loop over the axis is run in residue classes, it moves by their `period` at a time.
+    """
     places = {own: Affine.of(own) for own in _own_axes(stage)}
     reads = dict.fromkeys(read for root in stage.roots for read in _reads(root, places))
     turned_in = {
         (read.tensor, tuple(map(Affine.of, read.axes))) for scan in _scans(stage) for read in turned_reads(scan, axis)
     }
     turned_out = {result for scan in _scans(stage) for result in turned_results(scan, axis)}
-    read = [Movement(tuple(_step(index, axis) for index in found[1]), found in turned_in) for found in reads]
+    read = [Movement(tuple(_step(index, axis, period) for index in found[1]), found in turned_in) for found in reads]
     written = [
-        Movement(tuple(int(own == axis) for own in result.axes), result in turned_out)
+        Movement(tuple(period * (own == axis) for own in result.axes), result in turned_out)
         for result in stage.results
         if not isinstance(stage, ReplayStage) or result not in stage.buffers
     ]
@@ -151,20 +156,24 @@ def _placed(index: Index, places: Mapping[Axis, Placed]) -> Placed:
     return Affine.of(index).substitute({a: p for a, p in places.items() if isinstance(p, Affine)})
 
 
-def _step(index: Placed, axis: Axis) -> int | None:
+def _step(index: Placed, axis: Axis, period: int) -> int | None:
     if isinstance(index, frozenset):
         return None if axis in index else 0
-    step = index.coefficient(axis)
+    step = period * index.coefficient(axis)
     return step // index.divisor if step % index.divisor == 0 else None
 
 
-def vector_cost(stage: AnyStage, axis: Axis, sizes: Mapping[Axis, int], lanes: int) -> float:
+def vector_cost(
+    stage: AnyStage, axis: Axis, sizes: Mapping[Axis, int], lanes: int, classes: Mapping[Axis, int] = NO_CLASSES
+) -> float:
     """Accesses to memory for each element of the loops, in loads of neighbours, if `axis` is a vector's.
 
-    What a sum does not depend on is read before its loops, and the sum is written after them.
+    What a sum does not depend on is read before its loops, and the sum is written after them. `classes` are the axes
+    whose loops are run in residue classes, and in how many.
     """
-    size, terms = sizes[axis], 1
-    reads, writes = movements(stage, axis)
+    period, terms = classes.get(axis, 1), 1
+    size = -(-sizes[axis] // period)
+    reads, writes = movements(stage, axis, period)
     if isinstance(stage, Stage) and axis in stage.axes:
         terms = max(1, prod(sizes[other] for other in stage.over))
         along = [movements(stage, other)[0] for other in stage.over]
@@ -179,9 +188,11 @@ def vector_cost(stage: AnyStage, axis: Axis, sizes: Mapping[Axis, int], lanes: i
     return total / lanes / used
 
 
-def best_vector_axis(stage: AnyStage, sizes: Mapping[Axis, int], lanes: int) -> Axis | None:
+def best_vector_axis(
+    stage: AnyStage, sizes: Mapping[Axis, int], lanes: int, classes: Mapping[Axis, int] = NO_CLASSES
+) -> Axis | None:
     """The axis along which accesses cost least; None where no vector is worth it, or has code."""
-    costs = {axis: vector_cost(stage, axis, sizes, lanes) for axis in vector_axes(stage)}
+    costs = {axis: vector_cost(stage, axis, sizes, lanes, classes) for axis in vector_axes(stage)}
     best = min(costs, key=lambda axis: costs[axis], default=None)
     reads, writes = movements(stage, best) if best else ([], [])
     scalar = len(reads) + len(writes) + 1.0

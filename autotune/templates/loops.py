@@ -229,11 +229,11 @@ def beside(stage: AnyStage, problem: Problem, block: Block | None = None) -> Sch
 
 
 def _choices(stage: AnyStage, problem: Problem) -> list[Axis]:
-    sizes = problem.sizes(stage.loops)
-    best = best_vector_axis(stage, sizes, problem.lanes)
+    sizes, classes = problem.sizes(stage.loops), residue_classes(stage, problem.extents)
+    best = best_vector_axis(stage, sizes, problem.lanes, classes)
     if best is None:
         return []
-    costs = {axis: vector_cost(stage, axis, sizes, problem.lanes) for axis in vector_axes(stage)}
+    costs = {axis: vector_cost(stage, axis, sizes, problem.lanes, classes) for axis in vector_axes(stage)}
     near = [axis for axis in costs if costs[axis] <= WORSE * costs[best]]
     return sorted(near, key=lambda axis: costs[axis])
 

@@ -197,3 +197,11 @@ def test_what_a_sum_does_not_depend_on_costs_less_the_longer_it_is() -> None:
 def test_what_slides(name: str, expected: bool) -> None:
     """A window; a stencil of single places does not."""
     assert slides(constructed(name)) == expected
+
+
+def test_in_residue_classes_neighbours_are_a_period_apart() -> None:
+    """What a class reads of a strided window's gradient lies side by side, what it writes `stride` apart."""
+    stage = constructed("upsampled_2_1_1", h=64, p=32, r=3)
+    axis, sizes = axis_of(stage, "h"), dict.fromkeys(stage.loops, 64)
+    plain, classes = (vector_cost(stage, axis, sizes, LANES, found) for found in ({}, {axis: 2}))
+    assert classes < plain / 2
