@@ -9,7 +9,7 @@ logarithms of times with 0.85 (Zen 4).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -109,9 +109,10 @@ class Transfer:
 
     def _points(self, features: Vector, configs: "Sequence[Config]") -> Vector:
         """Features and knobs; NaN for a knob that a config does not have."""
+        values = {name: [config.get(name) for config in configs] for name, _ in self._columns}
         knobs = np.full((len(configs), len(self._columns)), np.nan)
-        for column, (name, value) in enumerate(self._columns):
-            knobs[:, column] = [_number(config.get(name), value) for config in configs]
+        for column, (name, text) in enumerate(self._columns):
+            knobs[:, column] = _numbers(values[name], text)
         return np.concatenate([features.reshape(len(configs), len(FEATURE_NAMES)), knobs], axis=1)
 
 
@@ -124,10 +125,12 @@ def _columns(experiences: Sequence[Experience]) -> tuple[tuple[str, str | None],
     return tuple((name, value or None) for name, value in sorted(found))
 
 
-def _number(value: Any, text: str | None) -> float:
-    if value is None or (text is None and isinstance(value, str)):
-        return float("nan")
-    return float(value == text) if text is not None else float(value)
+def _numbers(values: Sequence[object], text: str | None) -> Vector:
+    """Values of a knob as numbers, or whether each is a text; NaN for those that are missing or of the other kind."""
+    if text is None:
+        known = [float(value) if isinstance(value, int | float) else np.nan for value in values]
+        return np.array(known, dtype=np.float64)
+    return np.array([np.nan if value is None else value == text for value in values], dtype=np.float64)
 
 
 def _teaches(seconds: Vector) -> bool:

@@ -82,6 +82,11 @@ def around(space: Space, row: Indices, rng: np.random.Generator) -> Indices:
 
 def new(found: Indices, known: Indices) -> Indices:
     """Rows of `found` that are not `known`, each once, in their order."""
+    return found[places_of_new(found, known)]
+
+
+def places_of_new(found: Indices, known: Indices) -> list[int]:
+    """Where the rows that `new` gives are."""
     seen = {row.tobytes() for row in known}
     keep = []
     for index, row in enumerate(found):
@@ -89,7 +94,7 @@ def new(found: Indices, known: Indices) -> Indices:
         if key not in seen:
             seen.add(key)
             keep.append(index)
-    return found[keep]
+    return keep
 
 
 def _squares(rows: Points, point: Points) -> Points:

@@ -86,6 +86,7 @@ class Proposer:
         self._default = space.indices([default] if default is not None else [])
         self._describe = describe
         self._described: dict[bytes, Points] = {}
+        self._foretold: dict[bytes, float] = {}
         self._seed = seed
         self._policy = policy or Policy()
         self._expected: dict[bytes, float] = {}
@@ -116,7 +117,7 @@ class Proposer:
         rng = np.random.default_rng([self._seed, len(history)])
         start = min(count, max(0, self._policy.first - len(history)))
         foreseen = 0 if self._prior is None else min(start, max(0, self._policy.first - STRANGERS - len(history)))
-        chosen = self._foreseen(history.known, foreseen, rng)
+        chosen = self._foreseen(history.known, foreseen)
         known = np.concatenate([history.known, chosen])
         chosen = np.concatenate([chosen, self._spread(known, start - len(chosen), rng)])
         if len(chosen) < count:
@@ -124,14 +125,14 @@ class Proposer:
             chosen = np.concatenate([chosen, self._improve(history, known, count - len(chosen), rng)])
         return self._space.configs(chosen)
 
-    def _foreseen(self, known: Indices, count: int, rng: np.random.Generator) -> Indices:
+    def _foreseen(self, known: Indices, count: int) -> Indices:
         """The default, unless it is known, and the configs that promise most by the prior, apart from each other."""
         if not count or self._prior is None:
             return self._space.indices([])
         chosen = pool.new(self._default, known)[:count]
         known = np.concatenate([known, chosen])
-        candidates, expected = self._promised(known, rng)
-        rows = np.argsort(-expected, kind="stable")[:SHORTLIST]
+        candidates, expected = self._promised
+        rows = pool.places_of_new(candidates, known)
         candidates, expected = candidates[rows], expected[rows]
         posterior = Process(pool.columns(self._space)).posterior(self._points(candidates))
         posterior.observe(self._points(known))
@@ -144,23 +145,30 @@ class Proposer:
             posterior.observe(self._points(candidates[[row]]))
         return chosen
 
-    def _promised(self, known: Indices, rng: np.random.Generator) -> tuple[Indices, Vector]:
-        """Configs that are not known, with what the prior expects: all, or many with the surroundings of the best."""
+    @cached_property
+    def _promised(self) -> tuple[Indices, Vector]:
+        """The configs that promise most by the prior, with what it expects: of all, or of many and the surroundings.
+
+        The prior does not change, so neither do these, whatever is measured.
+        """
         assert self._prior is not None
         if self._space.size <= pool.WHOLE:
-            found = pool.new(self._whole[0], known)
-            return found, self._expectations(found)
-        proven = self._space.indices(list(self._prior.proven))
-        near = [pool.around(self._space, row, rng) for row in (*proven, *self._default)]
-        found = pool.new(np.concatenate([proven, *near, self._space.draw(rng, FORESEEN)]), known)
-        expected = self._expectations(found)
-        for _ in range(ROUNDS):
-            best = found[np.argsort(-expected, kind="stable")[: pool.PARENTS]]
-            near = [pool.around(self._space, row, rng) for row in best]
-            more = pool.new(np.concatenate(near), np.concatenate([known, found]))
-            found = np.concatenate([found, more])
-            expected = np.concatenate([expected, self._expectations(more)])
-        return found, expected
+            found = self._whole[0]
+            expected = self._expectations(found)
+        else:
+            rng = np.random.default_rng(self._seed)
+            proven = self._space.indices(list(self._prior.proven))
+            near = [pool.around(self._space, row, rng) for row in (*proven, *self._default)]
+            nothing = self._space.indices([])
+            found = pool.new(np.concatenate([proven, *near, self._space.draw(rng, FORESEEN)]), nothing)
+            expected = self._expectations(found)
+            for _ in range(ROUNDS):
+                best = found[np.argsort(-expected, kind="stable")[: pool.PARENTS]]
+                more = pool.new(np.concatenate([pool.around(self._space, row, rng) for row in best]), found)
+                found = np.concatenate([found, more])
+                expected = np.concatenate([expected, self._expectations(more)])
+        rows = np.argsort(-expected, kind="stable")[:SHORTLIST]
+        return found[rows], expected[rows]
 
     def _spread(self, known: Indices, count: int, rng: np.random.Generator) -> Indices:
         """The default, unless it is known, and configs far from each other and from what is known."""
@@ -198,9 +206,7 @@ class Proposer:
             return whole, left, self._follow(history, points)
         found = pool.pool(self._space, rng, known=known, best=history.best, count=count)
         if self._prior is not None:
-            promised, expected = self._promised(known, rng)
-            promised = promised[np.argsort(-expected, kind="stable")[:SHORTLIST]]
-            found = np.concatenate([found, pool.new(promised, np.concatenate([known, found]))])
+            found = np.concatenate([found, pool.new(self._promised[0], np.concatenate([known, found]))])
         return found, np.ones(len(found), dtype=np.bool_), self._follow(history, self._points(found))
 
     def _follow(self, history: History, candidates: Points) -> Posterior:
@@ -303,8 +309,14 @@ class Proposer:
         return np.concatenate([knobs, described, self._expectations(indices)[:, None]], axis=1)
 
     def _expectations(self, indices: Indices) -> Vector:
+        """What the prior expects of configs, asked once for each."""
         assert self._prior is not None
-        return self._prior.expect(self._space.configs(indices), self._descriptions(indices))
+        keys = [row.tobytes() for row in indices]
+        missing = indices[[index for index, key in enumerate(keys) if key not in self._foretold]]
+        if len(missing):
+            foretold = self._prior.expect(self._space.configs(missing), self._descriptions(missing))
+            self._foretold.update(zip((row.tobytes() for row in missing), foretold.tolist(), strict=True))
+        return np.array([self._foretold[key] for key in keys], dtype=np.float64)
 
     def _descriptions(self, indices: Indices) -> Points:
         """What `describe` says of configs, each described once."""
