@@ -66,7 +66,7 @@ from autotune.lang import (
     where,
 )
 from autotune.on_use import packages_on_use
-from autotune.runtime import TunedKernel, jacobian, jvp, kernel, template, vjp
+from autotune.runtime import Explanation, TunedKernel, jacobian, jvp, kernel, options, refresh, template, vjp
 from autotune.schedule import Knob
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ __getattr__ = packages_on_use("autotune", ("jax", "torch"))
 
 __all__ = [
     "AutotuneError",
+    "Explanation",
     "Integers",
     "Knob",
     "Scalar",
@@ -112,9 +113,11 @@ __all__ = [
     "min",
     "minimum",
     "not_equal",
+    "options",
     "output",
     "pow",
     "prod",
+    "refresh",
     "relu",
     "rsqrt",
     "scan",

@@ -30,6 +30,7 @@ def _body(workload: Workload, kernel: TemplatedKernel, config: Config) -> str:
     origin = kernel.own.origin
     lines = Lines()
     lines.add("from numba import njit, types", "")
+    lines.add("from autotune.codegen.borrowed import Borrowed")
     lines.add("from autotune.codegen.contiguous import c_ordered, is_c_ordered")
     lines.add("from autotune.lang.origin import Origin")
     lines.add("from autotune.templates.function import load_kernel", "")

@@ -12,7 +12,7 @@ def signature(kernel: Kernel, scratch: int) -> str:
         else:
             readonly = "" if isinstance(spec, Output) else ", readonly=True"
             kind = "types.int64" if spec.integer else "REAL"
-            kinds.append(f'types.Array({kind}, {len(spec.extents)}, "A"{readonly})')
+            kinds.append(f"Borrowed({kind}, {len(spec.extents)}{readonly})")
     if scratch:
-        kinds.append('types.Array(REAL, 1, "C")')
+        kinds.append("Borrowed(REAL, 1)")
     return f"types.int64({', '.join(kinds)})"

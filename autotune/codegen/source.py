@@ -193,6 +193,7 @@ def _imports(lines: Lines, code: str) -> None:
         lines.add("import numpy as np")
     lines.add(f"from numba import {', '.join(('njit', *_called(('prange',), code), 'types'))}", "")
     for module, names in (
+        ("borrowed", ("Borrowed",)),
         ("simd", _INTRINSICS),
         ("vector_math", MATH),
         ("vector_memory", _VECTORS),

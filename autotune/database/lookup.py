@@ -45,12 +45,16 @@ ORDER BY workloads.key
 
 @dataclass(frozen=True)
 class Record:
-    """A winner as the run-time path needs it; `source` is the digest of its source, `seconds` its median time."""
+    """A winner as the run-time path needs it; `source` is the digest of its source, `seconds` its median time.
+
+    `shipped` says on which CPU it was found and in which file it ships; it is empty for a machine's own.
+    """
 
     extents: dict[str, int]
     config: "Config"
     source: str
     seconds: float
+    shipped: str = ""
 
 
 def find_winners(

@@ -205,10 +205,14 @@ class Database:
 
     # Other databases
 
-    def export_jsonl(self, stream: TextIO) -> int:
-        """Writes every measurement and winner as a line of JSON (see `exchange`); returns the number of lines."""
+    def export_jsonl(self, stream: TextIO, *, winners: bool = False) -> int:
+        """Writes every measurement and winner as a line of JSON (see `exchange`), or just the `winners` that count.
+
+        These are short lines, as they ship with programs: of a winner's samples they have some quantiles. Returns the
+        number of lines.
+        """
         written = 0
-        for entry in self._entries():
+        for entry in self._winning_entries() if winners else self._entries():
             stream.write(line_of(entry) + "\n")
             written += 1
         return written
@@ -236,9 +240,19 @@ class Database:
             explained += bad[: _EXPLAINED - len(explained)]
         return ImportReport(added, there, rejected, tuple(explained))
 
-    def _entries(self) -> Iterator[Entry]:
+    def _machines(self) -> dict[str, Mapping[str, Any]]:
+        """Descriptions by fingerprint."""
         rows = self._all(select(MachineRow.__table__))
-        machines = dict(_readable("machines", rows, lambda row: (row["fingerprint"], _description(row))))
+        return dict(_readable("machines", rows, lambda row: (row["fingerprint"], _description(row))))
+
+    def _winning_entries(self) -> Iterator[Entry]:
+        """The winners that count, in the order of their workloads, so that two exports can be compared."""
+        machines = self._machines()
+        for winner in sorted(self.winners(), key=lambda winner: (winner.workload, winner.machine)):
+            yield Entry(winner.shortened(), machines.get(winner.machine, {}))
+
+    def _entries(self) -> Iterator[Entry]:
+        machines = self._machines()
 
         def entry_of_measurement(row: Values) -> Entry:
             return Entry(measurement_of(row), machines.get(row["fingerprint"], {}), row["run"])

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from autotune import markup, units
@@ -54,6 +54,10 @@ class Winner:
         """Median seconds per call of the default config."""
         return statistics.median(self.default_samples)
 
+    def shortened(self) -> "Winner":
+        """The same with a few quantiles in the place of its samples, from the least to the largest."""
+        return replace(self, samples=_quantiles(self.samples), default_samples=_quantiles(self.default_samples))
+
     def _repr_html_(self) -> str:
         gain = units.gain(self.default_seconds / self.seconds, self.ratio_low, self.ratio_high)
         facts = {
@@ -87,3 +91,11 @@ class Winner:
             versions=fields.versions(field(data, "versions", dict, where=where)),
             proven=field(data, "proven", str, where=where),
         )
+
+
+def _quantiles(samples: tuple[float, ...]) -> tuple[float, ...]:
+    """Nine of the samples in increasing order, to four digits; all where there are fewer."""
+    steps, ordered = 8, sorted(samples)
+    if len(samples) > steps + 1:
+        ordered = [ordered[step * (len(samples) - 1) // steps] for step in range(steps + 1)]
+    return tuple(float(f"{sample:.4g}") for sample in ordered)

@@ -17,7 +17,7 @@ from autotune.lang.computed import Computed
 from autotune.lang.expressions import Expr
 from autotune.lang.flops import count_flops
 from autotune.lang.graph import subexpressions
-from autotune.lang.specs import Input, Output, grouped
+from autotune.lang.specs import Input, Output, ScalarSpec, grouped
 from autotune.lang.validate import check_kernel, check_used, naming, sizes_of
 
 FORWARD = "forward"
@@ -53,6 +53,15 @@ class Kernel:
     def sizes(self) -> dict[str, Expr]:
         """The extents that no input has, and how many elements each has: an expression of the others."""
         return sizes_of(self.outputs)
+
+    @cached_property
+    def plain_extents(self) -> bool:
+        """Whether each dimension of an array is an extent of an input, and all indices are axes of just that extent.
+
+        Then shapes need only agree: no extent follows from others, no index can lead outside.
+        """
+        arrays = [spec for spec in (*self.inputs, *self.outputs) if not isinstance(spec, ScalarSpec)]
+        return not self.sizes and not self._accesses and all(count == 1 for spec in arrays for count in spec.groups)
 
     @cached_property
     def opaque(self) -> bool:

@@ -2,8 +2,25 @@
 
 from autotune.runtime.choice import Choice, Origin
 from autotune.runtime.derivatives import jacobian, jvp, vjp
+from autotune.runtime.dispatch import refresh
+from autotune.runtime.explanation import Candidate, Explanation
 from autotune.runtime.kernel import TunedKernel, kernel
 from autotune.runtime.plan import Plan
 from autotune.runtime.template import template
+from autotune.settings import options
 
-__all__ = ["Choice", "Origin", "Plan", "TunedKernel", "jacobian", "jvp", "kernel", "template", "vjp"]
+__all__ = [
+    "Candidate",
+    "Choice",
+    "Explanation",
+    "Origin",
+    "Plan",
+    "TunedKernel",
+    "jacobian",
+    "jvp",
+    "kernel",
+    "options",
+    "refresh",
+    "template",
+    "vjp",
+]

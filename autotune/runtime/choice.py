@@ -1,12 +1,16 @@
-"""Which schedule serves a workload: its winner, the winner of the nearest extents, or the default."""
+"""Which schedule serves a workload: its winner, the winner of the nearest extents, a shipped one, or the default."""
 
 import logging
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
-from autotune.database import Record, find_winners
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.cost_model.likeness import Candidates
+from autotune.database import Record, find_shipped, find_winners
 from autotune.errors import DatabaseError, ShapeError
 from autotune.lang import Kernel
 from autotune.lang.sizes import extents_in
@@ -28,6 +32,7 @@ class Origin(StrEnum):
 
     TUNED = "tuned"
     NEAREST = "nearest"
+    SHIPPED = "shipped"
     DEFAULT = "default"
 
 
@@ -38,6 +43,115 @@ class Choice:
     config: Config
     origin: Origin
     made_for: Workload
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Winners for one kernel, dtype and number of threads: those of this machine, or such as are `shipped`."""
+
+    kernel: Kernel
+    dtype: str
+    threads: int
+    machine: Machine
+    records: tuple[Record, ...]
+    shipped: bool = False
+
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        """What each was tuned for."""
+        return tuple(Workload.of(self.kernel, record.extents, self.dtype, self.threads) for record in self.records)
+
+    @cached_property
+    def structures(self) -> tuple[dict[str, int], ...]:
+        """The structural extents of each: code for others cannot be used."""
+        return tuple(map(structural_extents, self.workloads))
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """What tells how far they are."""
+        configs = (record.config for record in self.records)
+        return Candidates(tuple(zip(self.workloads, configs, strict=True)), self.machine)
+
+    @cached_property
+    def positions(self) -> dict[tuple[tuple[str, int], ...], int]:
+        """Where the winner for certain extents stands."""
+        return {workload.extents: position for position, workload in enumerate(self.workloads)}
+
+    def distances(self, workload: Workload) -> NDArray[np.float64]:
+        """How far each is from a workload, as `cost_model.likeness` measures it; infinitely where it cannot serve."""
+        structure = structural_extents(workload)
+        fits = np.array([other == structure for other in self.structures])
+        return np.where(fits, self.candidates.distances(workload.sizes), np.inf)
+
+    def ranked(self, workload: Workload) -> Iterator[int]:
+        """Positions of those that may serve a workload, the nearest first."""
+        own = self.positions.get(workload.extents)
+        if own is not None:
+            yield own
+        if len(self.records) > (own is not None):
+            distances = self.distances(workload)
+            yield from (
+                int(position)
+                for position in np.argsort(distances, kind="stable")
+                if position != own and distances[position] < np.inf
+            )
+
+    def choose(self, workload: Workload) -> Choice | None:
+        """The nearest one whose config is still valid; None where there is none."""
+        for position in self.ranked(workload):
+            made_for, config = self.workloads[position], self.records[position].config
+            if template_for(made_for).space(made_for, self.machine).contains(config):
+                return Choice(config, origin_of(made_for, workload, shipped=self.shipped), made_for)
+            logger.warning("the config tuned for %s is no longer valid; tune it again", made_for.describe())
+        return None
+
+
+def origin_of(made_for: Workload, workload: Workload, *, shipped: bool) -> Origin:
+    """Where the schedule made for one workload comes from, as another one sees it."""
+    if shipped:
+        return Origin.SHIPPED
+    return Origin.TUNED if made_for.extents == workload.extents else Origin.NEAREST
+
+
+@dataclass(frozen=True)
+class Known:
+    """All winners that may serve a kernel: a machine's own ones come first, whatever their extents."""
+
+    own: Tuned
+    shipped: Tuned
+
+    @property
+    def first(self) -> Tuned:
+        """Those that are asked first: the machine's own, where it has any."""
+        return self.own if self.own.records else self.shipped
+
+    def choose(self, workload: Workload) -> Choice:
+        """The winner for these extents; else that of the nearest ones; else the default for about this size."""
+        return self.own.choose(workload) or self.shipped.choose(workload) or default_choice(workload, self.own.machine)
+
+
+def read_known(database: str, kernel: Kernel, *, dtype: str, threads: int, machine: Machine) -> Known:
+    """The winners of a database, and what ships with the package for such a CPU."""
+    records = read_winners(database, kernel, dtype=dtype, threads=threads, machine=machine)
+    shipped = find_shipped(
+        kernel=kernel.name,
+        definition=kernel.digest,
+        direction=kernel.direction,
+        dtype=dtype,
+        threads=threads,
+        machine=machine,
+    )
+    return Known(
+        Tuned(kernel, dtype, threads, machine, records),
+        Tuned(kernel, dtype, threads, machine, shipped, shipped=True),
+    )
+
+
+def default_choice(workload: Workload, machine: Machine) -> Choice:
+    """The default for extents of about this size."""
+    similar = _similar(workload)
+    # The template too: which stage has most operations, and so which template runs it, depends on the extents.
+    return Choice(template_for(similar).default(similar, machine), Origin.DEFAULT, similar)
 
 
 def read_winners(database: str, kernel: Kernel, *, dtype: str, threads: int, machine: Machine) -> tuple[Record, ...]:
@@ -55,21 +169,6 @@ def read_winners(database: str, kernel: Kernel, *, dtype: str, threads: int, mac
     except DatabaseError as error:
         logger.warning("tuned schedules of %s cannot be looked up: %s", kernel.name, error)
         return ()
-
-
-def choose(workload: Workload, winners: tuple[Record, ...], machine: Machine) -> Choice:
-    """The winner for these extents; else that of the nearest ones; else the default for extents of about this size."""
-    extents = dict(workload.extents)
-    for record in sorted(winners, key=lambda record: distance(record.extents, extents)):
-        tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
-        if structural_extents(tuned) != structural_extents(workload):
-            continue
-        if template_for(tuned).space(tuned, machine).contains(record.config):
-            return Choice(record.config, Origin.TUNED if record.extents == extents else Origin.NEAREST, tuned)
-        logger.warning("the config tuned for %s is no longer valid; tune it again", tuned.describe())
-    similar = _similar(workload)
-    # The template too: which stage has most operations, and so which template runs it, depends on the extents.
-    return Choice(template_for(similar).default(similar, machine), Origin.DEFAULT, similar)
 
 
 def _similar(workload: Workload) -> Workload:
@@ -99,12 +198,3 @@ def rounded(size: int) -> int:
     if size > SIZES[-1]:
         return min(LARGE_SIZES, key=lambda known: max(known / size, size / known))
     return next(known for known in SIZES if size <= known)
-
-
-def distance(first: Mapping[str, int], second: Mapping[str, int]) -> float:
-    """How far apart two shapes are.
-
-    The root of the summed squares of the binary logarithms of their extents' ratios.
-    """
-    logs = (math.log2(max(first.get(name, 1), 1) / max(size, 1)) for name, size in second.items())
-    return math.sqrt(sum(log * log for log in logs))

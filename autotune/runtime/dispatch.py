@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -11,20 +12,19 @@ from autotune.errors import ShapeError
 from autotune.lang import Kernel
 from autotune.machine import detect
 from autotune.runtime.arguments import DTYPES, INTEGER, as_array, converted, dtype_of
-from autotune.runtime.choice import Choice, Origin, choose, read_winners
-from autotune.runtime.fast_path import Entry, entry_of, key_of, no_entry, write_call
+from autotune.runtime.choice import Choice, Origin
+from autotune.runtime.explanation import Explanation, explained
+from autotune.runtime.fast_path import entry_of, key_of
 from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan, is_empty, workload_of
 from autotune.runtime.recording import recording
+from autotune.runtime.scope import Scope
 from autotune.schedule import Workload
 from autotune.templates import TemplatedKernel
 
 if TYPE_CHECKING:
-    from autotune.database import Record
     from autotune.runtime.kernel import TunedKernel
 
 logger = logging.getLogger("autotune")
-
-MAX_PLANS = 4096  # shapes remembered for each kernel and dtype; beyond that all are forgotten, and found again
 
 
 class Dispatch:
@@ -33,24 +33,18 @@ class Dispatch:
     def __init__(self, kernel: Kernel, owner: "TunedKernel | None" = None) -> None:
         self.kernel = kernel
         self.owner = owner
-        self._plans: dict[str, dict[Any, Entry]] = {dtype: {} for dtype in DTYPES}
-        self._latest = [no_entry(kernel)]
-        self._winners: dict[tuple[str, int], tuple[Record, ...]] = {}
         self._said: set[tuple[str, int]] = set()
+        self._scopes = {settings.Options(): Scope(kernel, self._other, self._into)}
+        _dispatches.add(self)
 
     def method(self) -> Callable[..., Any]:
         """The `__call__` of a kernel: a function of `self`, a TunedKernel, the kernel's inputs, `out` and options."""
-        scope: dict[str, Any] = {f"call_{dtype}_plans": plans for dtype, plans in self._plans.items()}
-        scope |= {f"call_{name}": dtype for name, dtype in DTYPES.items()}
-        scope |= {"call_no_plans": {}, "call_int64": INTEGER, "call_latest": self._latest}
-        return write_call(self.kernel, scope | {"call_other": self._other, "call_into": self._into})
+        return self._scopes[settings.Options()].method(settings.options_in_use, self._within)
 
     def refresh(self) -> None:
         """Forget all plans, so that the next call reads the database again."""
-        self._winners.clear()
-        for plans in self._plans.values():
-            plans.clear()
-        self._latest[0] = no_entry(self.kernel)  # last: a call that runs meanwhile may have put it back
+        for scope in tuple(self._scopes.values()):
+            scope.refresh()
 
     def results(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """All outputs by name, for inputs by name; names that are no inputs are ignored."""
@@ -61,21 +55,39 @@ class Dispatch:
         """The plan for these inputs, made now if there is none yet."""
         return self._plan(converted(self.kernel, given))
 
+    def explain(self, given: Sequence[Any]) -> Explanation:
+        """Which schedule serves these inputs, and why."""
+        plan = self.plan(given)
+        return explained(plan, self._scope().known(plan.workload))
+
     def choice(self, workload: Workload) -> Choice:
         """Which config serves `workload`. That a kernel is untuned is said once, through logging."""
-        key, machine = (workload.dtype, workload.threads), detect()
-        if key not in self._winners:
-            self._winners[key] = read_winners(
-                settings.database_url(), self.kernel, dtype=workload.dtype, threads=workload.threads, machine=machine
-            )
-        choice = choose(workload, self._winners[key], machine)
-        if choice.origin is Origin.DEFAULT and key not in self._said:
+        choice = self._scope().known(workload).choose(workload)
+        key = workload.dtype, workload.threads
+        if choice.origin in {Origin.DEFAULT, Origin.SHIPPED} and key not in self._said:
             self._said.add(key)
+            runs = (
+                "its default schedule"
+                if choice.origin is Origin.DEFAULT
+                else "what was tuned on another one of its CPU"
+            )
             logger.warning(
-                "%s is not tuned on this machine and runs its default schedule; to tune it: %s",
-                workload.describe(), _command(workload),
-            )  # fmt: skip
+                "%s is not tuned on this machine and runs %s; to tune it: %s",
+                workload.describe(),
+                runs,
+                _command(workload),
+            )
         return choice
+
+    def _scope(self) -> Scope:
+        """That of the options in force."""
+        options = settings.current_options()
+        found = self._scopes.get(options)
+        return found or self._scopes.setdefault(options, Scope(self.kernel, self._other, self._into))
+
+    def _within(self, given: Sequence[Any], out: Any) -> Any:
+        """A call in a process that uses options."""
+        return self._scope().call(None, *given, out=out)
 
     def _other(self, given: Sequence[Any]) -> Any:
         """A call whose shapes are new, or whose arguments are not NumPy arrays of one supported dtype."""
@@ -141,14 +153,12 @@ class Dispatch:
 
     def _plan(self, inputs: tuple[Any, ...]) -> Plan:
         dtype = dtype_of(self.kernel, inputs)
-        plans, key = self._plans[dtype], key_of(self.kernel, inputs)
-        entry = plans.get(key)
+        scope, key = self._scope(), key_of(self.kernel, inputs)
+        entry = scope.find(dtype, key)
         if entry is None:
-            plan = self._make(inputs, dtype)
-            if len(plans) >= MAX_PLANS:
-                plans.clear()
-            entry = plans[key] = entry_of(plan, DTYPES[dtype], inputs)
-        found: Plan = entry[0]
+            entry = entry_of(self._make(inputs, dtype), DTYPES[dtype], inputs)
+            scope.keep(dtype, key, entry)
+        found: Plan = entry[0].plan
         return found  # not looked up again: another thread may have cleared the plans
 
     def _make(self, inputs: tuple[Any, ...], dtype: str) -> Plan:
@@ -157,7 +167,19 @@ class Dispatch:
             return empty_plan(workload)
         plan = compiled_plan(workload, self.choice(workload), detect())
         recorder = recording()
-        return plan if recorder is None or self.owner is None else recorder.recorded(plan, self.owner)
+        if recorder is not None and self.owner is not None:
+            return recorder.recorded(plan, self.owner)
+        self._scope().learn(plan)
+        return plan
+
+
+_dispatches: "WeakSet[Dispatch]" = WeakSet()
+
+
+def refresh() -> None:
+    """Pick up winners that were found since kernels were first called, in this process or another; of all kernels."""
+    for dispatch in tuple(_dispatches):
+        dispatch.refresh()
 
 
 def _command(workload: Workload) -> str:

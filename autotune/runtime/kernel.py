@@ -14,6 +14,7 @@ from autotune.autodiff import directions as directions_of
 from autotune.errors import AutotuneError, DefinitionError, ShapeError
 from autotune.lang import FORWARD, Kernel, define
 from autotune.runtime.dispatch import Dispatch
+from autotune.runtime.explanation import Explanation
 from autotune.runtime.family import Family, Function, Option
 from autotune.runtime.known import workload_among
 from autotune.runtime.plan import Plan
@@ -35,10 +36,10 @@ class TunedKernel:
 
     Calling it returns a new array, a tuple of them where there are several outputs, or fills `out` where given. It runs
     the schedule tuned for these shapes, this dtype, this machine and thread count where there is one, else the nearest
-    tuned one, else the default. Floating inputs are all float32 or all float64, integer inputs of any integer dtype.
-    Inputs may have any strides and are never modified. Raises ShapeError and DtypeError for arguments that do not fit
-    the definition, IndexRangeError where an index among them leads outside what it indexes, and OptionError for an
-    option that the definition does not have.
+    tuned one, else one that ships for such a CPU, else the default; `explain` says which. Floating inputs are all
+    float32 or all float64, integer inputs of any integer dtype. Inputs may have any strides and are never modified.
+    Raises ShapeError and DtypeError for arguments that do not fit the definition, IndexRangeError where an index among
+    them leads outside what it indexes, and OptionError for an option that the definition does not have.
     """
 
     def __new__(cls, definition: Kernel, family: "Family[TunedKernel] | None" = None) -> Self:
@@ -125,6 +126,10 @@ class TunedKernel:
     def plan(self, *arguments: Any, direction: str = FORWARD) -> Plan:
         """How a call with these arguments is served: which config, from where, its source file."""
         return self.dispatch(direction).plan(arguments)
+
+    def explain(self, *arguments: Any, direction: str = FORWARD) -> Explanation:
+        """Which schedule serves a call with these arguments, why it was chosen and from what; print it to read it."""
+        return self.dispatch(direction).explain(arguments)
 
     def refresh(self) -> None:
         """Pick up winners that were found since the first call, whatever the options."""

@@ -65,6 +65,11 @@ class Plan:
     path: Path | None
     checks: tuple[str, ...] = ()
 
+    @property
+    def plan(self) -> "Plan":
+        """Itself, as `NearPlan` has one."""
+        return self
+
     def allocate(self) -> tuple[Array, ...]:
         """Scratch for one call: the arguments of `call` after the outputs, none where it takes none."""
         from autotune.codegen import scratch_arguments

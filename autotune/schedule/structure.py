@@ -6,7 +6,7 @@ others, so that each has code of its own.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from autotune.lang import Affine, Expr, Read, Reduce, Reindex
+from autotune.lang import Affine, Expr, Kernel, Read, Reduce, Reindex
 from autotune.lang.graph import subexpressions
 from autotune.lang.sizes import extents_in
 from autotune.schedule.lowering import stages_of
@@ -45,3 +45,9 @@ def _slid_along(nodes: Iterable[Expr], extents: Mapping[str, int]) -> Iterator[s
         for axis in affine.axes:
             if any(other != axis and extents.get(other.extent, 0) > LARGEST_WINDOW for other in affine.axes):
                 yield axis.extent
+
+
+def may_be_structural(kernel: Kernel) -> frozenset[str]:
+    """Of a kernel with plain extents, those that are structural where they are small: of what is reduced over."""
+    nodes = subexpressions([output.expr for output in kernel.outputs])
+    return frozenset(axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over)

@@ -10,7 +10,7 @@ import autotune as at
 from autotune.database import Database, Winner
 from autotune.machine import Machine, detect, versions
 from autotune.runtime import Origin, TunedKernel, choice
-from autotune.runtime.choice import choose, read_winners, rounded
+from autotune.runtime.choice import read_known, rounded
 from autotune.schedule import Config, Knob, Space, Workload
 
 
@@ -60,8 +60,8 @@ def winner_of(workload: Workload, block: int) -> Winner:
 
 
 def chosen(database: Path, wanted: Workload) -> Any:
-    found = read_winners(str(database), wanted.kernel, dtype=wanted.dtype, threads=wanted.threads, machine=detect())
-    return choose(wanted, found, detect())
+    known = read_known(str(database), wanted.kernel, dtype=wanted.dtype, threads=wanted.threads, machine=detect())
+    return known.choose(wanted)
 
 
 def test_a_default_is_made_for_extents_of_about_this_size(tmp_path: Path) -> None:

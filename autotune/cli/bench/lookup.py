@@ -5,8 +5,11 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +18,21 @@ from autotune.cli.bench.cases import Case
 from autotune.cli.bench.comparison import ContestError
 from autotune.cli.bench.results import Results
 from autotune.cli.tuning import Effort, tune_each
-from autotune.database import Database
-from autotune.machine import detect, versions
+from autotune.database import Database, Winner
+from autotune.machine import Machine, detect, versions
 from autotune.units import duration
 
 CASE = Case((64, 64, 64))
 EFFORT = Effort(trials=8)
 CHILD_SECONDS = 120.0
+TUNED_SHAPES = (1, 50)  # of which a new shape's nearest is to be found
+BARS = {"lookup": 1e-6, **{f"new shape, {count} tuned": 5e-6 for count in TUNED_SHAPES}}  # seconds, as they should be
 METHOD = (
     "medians over processes. lookup: a public call, which allocates its result, less a call of the machine code's "
     "entry point with a given result and scratch, for the same 4x4x4 product in float32; public call, machine code and "
-    "dispatcher (the generated module's Numba dispatcher) are the times of one call each. import: `import autotune` in "
+    "dispatcher (the generated module's Numba dispatcher) are the times of one call each. new shape: the first call of "
+    "each of 1000 small products that were not tuned, less such a call of the machine code that serves it, a median, "
+    "with so many tuned shapes to choose from and the nearest of them loaded. import: `import autotune` in "
     "a new process. first call: from the start of the interpreter to the end of the first call of a tuned kernel, "
     "import of NumPy included."
 )
@@ -49,6 +56,7 @@ def bench(place: str, path: Path | None, *, processes: int) -> None:
         if database.winner(CASE.workload.key, machine.fingerprint) is None:
             list(tune_each([CASE.workload], EFFORT, database=database, machine=machine, out=out))
         variables = {"AUTOTUNE_DB": database.url, "AUTOTUNE_THREADS": str(CASE.threads)}
+        winner = database.winner(CASE.workload.key, machine.fingerprint)
     first_call = [sys.executable, "-c", FIRST_CALL.format(**CASE.extents)]
     _printed(first_call, variables)  # so that what is compiled when first needed is there
     _printed(OVERHEAD, variables)
@@ -60,14 +68,35 @@ def bench(place: str, path: Path | None, *, processes: int) -> None:
         _row("public call", [call["public"] for call in calls]),
         _row("machine code", [call["machine_code"] for call in calls]),
         _row("dispatcher", [call["dispatcher"] for call in calls]),
+        *(_row(f"new shape, {count} tuned", _new_shapes(winner, count, machine, processes)) for count in TUNED_SHAPES),
         _row("import", [float(_printed([sys.executable, "-c", IMPORT], variables)) for _ in range(processes)]),
         _row("first call", [_seconds_until(first_call, variables) for _ in range(processes)]),
     ]
     results.write()
-    table = terminal.table("what", "median", "least", "most", numbers=("median", "least", "most"))
+    table = terminal.table("what", "median", "least", "most", "bar", numbers=("median", "least", "most", "bar"))
     for row in results.rows:
-        table.add_row(row["what"], *(duration(row[name]) for name in ("seconds", "least", "most")))
+        bar = f"≤ {duration(BARS[row['what']])}" if row["what"] in BARS else ""
+        table.add_row(row["what"], *(duration(row[name]) for name in ("seconds", "least", "most")), bar)
     out.print(table)
+
+
+def _new_shapes(winner: Winner | None, count: int, machine: Machine, processes: int) -> list[float]:
+    """Seconds of the first call of a shape where so many others are tuned, a value a process.
+
+    The others are larger than all that are called; their configs are that of the one that was tuned, as what is timed
+    is the choice.
+    """
+    if winner is None:
+        message = f"no winner was proven for {CASE.workload.describe()}, so there is no lookup to measure"
+        raise ContestError(message)
+    with tempfile.TemporaryDirectory() as folder:
+        with Database.open(Path(folder) / "shapes.db") as database:
+            for size in islice(product((64, 128, 256, 512), repeat=3), count):
+                database.set_winner(replace(winner, workload=Case(size).workload.key), machine)
+            variables = {"AUTOTUNE_DB": database.url, "AUTOTUNE_THREADS": str(CASE.threads)}
+        command = [*OVERHEAD, "new-shapes"]
+        _printed(command, variables)
+        return [json.loads(_printed(command, variables))["new_shape"] for _ in range(processes)]
 
 
 def _row(what: str, samples: Sequence[float]) -> dict[str, Any]:

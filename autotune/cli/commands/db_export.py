@@ -20,6 +20,7 @@ def db_export(
     format_: Annotated[
         Format, typer.Option("--format", help="One measurement or winner a line, as JSON.")
     ] = Format.JSONL,
+    winners: Annotated[bool, typer.Option("--winners", help="Only the winners that count, one a workload.")] = False,
     db: DatabasePlace = None,
 ) -> None:
     """Write every measurement and winner to a file.
@@ -29,6 +30,7 @@ def db_export(
     \b
     Examples:
       autotune db export results.jsonl
+      autotune db export --winners amd-zen4.jsonl
       autotune db export - | gzip > results.jsonl.gz
     """
     del format_  # there is one as yet
@@ -37,8 +39,8 @@ def db_export(
 
     with Database.open(database_place(db), read_only=True) as database:
         if file == "-":
-            database.export_jsonl(sys.stdout)
+            database.export_jsonl(sys.stdout, winners=winners)
             return
         with writing(file) as stream:
-            lines = database.export_jsonl(stream)
+            lines = database.export_jsonl(stream, winners=winners)
     typer.echo(f"{lines} lines written to {file}")

@@ -1,5 +1,6 @@
 """Which schedules an export has: the winners of this machine, or what serves the sizes that were asked for."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from autotune.database import Record
 from autotune.errors import UsageError
 from autotune.lang import Kernel
 from autotune.machine import Machine
-from autotune.runtime.choice import Choice, Origin, distance, read_winners
+from autotune.runtime.choice import Choice, Origin, read_winners
 from autotune.runtime.kernel import TunedKernel
 from autotune.schedule import ITEMSIZES, Workload
 from autotune.schedule.structure import structural_extents
@@ -86,11 +87,19 @@ def _served(workload: Workload, winners: Sequence[Record], machine: Machine) -> 
         tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
         same = structural_extents(tuned) == structural_extents(workload)
         if same and template_for(tuned).space(tuned, machine).contains(record.config):
-            found.append((distance(record.extents, dict(workload.extents)), tuned, record.config))
+            found.append((_distance(record.extents, dict(workload.extents)), tuned, record.config))
     if not found:
         return Choice(template_for(workload).default(workload, machine), Origin.DEFAULT, workload)
     apart, tuned, config = min(found, key=lambda one: one[0])
     return Choice(config, Origin.NEAREST if apart else Origin.TUNED, tuned)
+
+
+def _distance(first: Extents, second: Extents) -> float:
+    """How far apart an exported module takes two shapes to be.
+
+    The root of the summed squares of the binary logarithms of their extents' ratios.
+    """
+    return math.hypot(*(math.log2(max(first.get(name, 1), 1) / max(size, 1)) for name, size in second.items()))
 
 
 def _cases(
