@@ -8,6 +8,8 @@ from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from autotune import markup, settings
 from autotune.autodiff import derive
 from autotune.autodiff import directions as directions_of
@@ -130,6 +132,31 @@ class TunedKernel:
     def explain(self, *arguments: Any, direction: str = FORWARD) -> Explanation:
         """Which schedule serves a call with these arguments, why it was chosen and from what; print it to read it."""
         return self.dispatch(direction).explain(arguments)
+
+    def compiled(self, *arguments: Any, direction: str = FORWARD, threads: int | None = None) -> Callable[..., Any]:
+        """The kernel, or a gradient of it, as a function compiled by Numba, for callers that Numba compiles.
+
+        It takes the inputs of the kernel in this direction and, if given, `out`, arrays of any shape and strides. It
+        runs the schedule that serves shapes like those of `arguments`, examples that are not computed on. So does the
+        kernel itself where a compiled function calls it, with the largest tuned schedule. The schedule is chosen when
+        the call is compiled; it uses as many threads as given, else those of the settings. Raises ShapeError for
+        arguments that do not fit; the function raises ValueError or IndexError.
+        """
+        from autotune.runtime.nopython import compiled
+
+        definition = self.dispatch(direction).kernel
+        shapes = {spec.name: np.shape(value) for spec, value in zip(definition.inputs, arguments, strict=True)}
+        extents = tuple(definition.infer_extents(shapes).items())
+        chosen = settings.thread_count() if threads is None else threads
+        made: Callable[..., Any] = compiled(self, direction, extents, chosen)
+        return made
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What Numba asks of a value that a compiled function mentions."""
+        from autotune.runtime.nopython import numba_type
+
+        return numba_type(self)
 
     def refresh(self) -> None:
         """Pick up winners that were found since the first call, whatever the options."""

@@ -64,6 +64,8 @@ class Plan:
     choice: Choice | None
     path: Path | None
     checks: tuple[str, ...] = ()
+    function: Any = None
+    """What `call` is the entry point of, for callers that Numba compiles."""
 
     @property
     def plan(self) -> "Plan":
@@ -139,7 +141,17 @@ def compiled_plan(workload: Workload, choice: Choice, machine: Machine) -> Plan:
     call = splitting(compiled.call, splits(workload))
     checks = tuple(getattr(compiled.module, "CHECKS", ()))
     pool: list[tuple[Array, ...]] | None = [] if compiled.scratch else None
-    return Plan(workload, call, results_of(workload), compiled.scratch, pool, choice, compiled.path, checks)
+    return Plan(
+        workload,
+        call,
+        results_of(workload),
+        compiled.scratch,
+        pool,
+        choice,
+        compiled.path,
+        checks,
+        compiled.module.kernel,
+    )
 
 
 def results_of(workload: Workload) -> tuple[Result, ...]:
