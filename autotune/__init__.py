@@ -66,7 +66,7 @@ from autotune.lang import (
     where,
 )
 from autotune.on_use import packages_on_use
-from autotune.runtime import Explanation, TunedKernel, jacobian, jvp, kernel, options, refresh, template, vjp
+from autotune.runtime import Explanation, TunedKernel, jacobian, jvp, kernel, options, refresh, template, vjp, vmap
 from autotune.schedule import Knob
 
 if TYPE_CHECKING:
@@ -131,5 +131,6 @@ __all__ = [
     "template",
     "torch",
     "vjp",
+    "vmap",
     "where",
 ]

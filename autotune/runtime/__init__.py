@@ -1,5 +1,6 @@
 """Run time: lookup of tuned schedules, and the functions that users call."""
 
+from autotune.runtime.batching import vmap
 from autotune.runtime.choice import Choice, Origin
 from autotune.runtime.derivatives import jacobian, jvp, vjp
 from autotune.runtime.dispatch import refresh
@@ -23,4 +24,5 @@ __all__ = [
     "refresh",
     "template",
     "vjp",
+    "vmap",
 ]
