@@ -94,3 +94,22 @@ def test_shared_among_threads(name: str, grid: str, tmp_path: Path) -> None:
     workload = Workload.of(kernel, sized(kernel, SIZES[-1]), "float64", 2)
     config = template_for(workload).default(workload, MACHINE) | {"parallel": grid}
     check(kernel, config, "float64", 2, tmp_path, 0)
+
+
+@pytest.mark.parametrize(("name", "dtype", "lanes"), [("matmul", "float32", 8), ("saturated", "float64", 8)])
+def test_tiles_of_few_columns(name: str, dtype: str, lanes: int, tmp_path: Path) -> None:
+    """What a row of one vector leaves over, read in place, in one block of the depth and in several."""
+    kernel = KERNELS[name]
+    workload = Workload.of(kernel, sized(kernel, SIZES[-1]), dtype, 1)
+    template = template_for(workload)
+    config = template.default(workload, MACHINE) | {"rows": 5, "vectors": 1, "lanes": lanes, "depth_block": 32}
+    config |= {"pack_left": False, "pack_right": False, "column_block": 32}
+    text = generate(workload, config, MACHINE)
+    assert "columns <= 2" in text.text
+    compiled = load(write(text, tmp_path))
+    for columns in (1, 2, 3, 8, 9, 10, 11, 33):
+        extents = sized(kernel, (7, 70, columns))
+        values = arguments(kernel, extents, dtype, columns)
+        (expected,) = evaluate(kernel, values).values()
+        found = compute(compiled, kernel, values, extents, dtype)
+        np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == "float32" else 1e-11, atol=1e-4)
