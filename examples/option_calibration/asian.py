@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Calibration]:
     parser.add_argument("--paths", type=int, default=16384)
     parser.add_argument("--threads", type=int, default=1, help="of autotune and PyTorch; XLA has those of its process")
     given = parser.parse_args(arguments)
-    os.environ["AUTOTUNE_THREADS"] = str(given.threads)
+    os.environ["AUTOTUNE_THREADS"] = str(given.threads)  # XLA calls from threads of its own
     torch.set_num_threads(given.threads)
     z = np.random.default_rng(0).standard_normal((given.paths, STEPS), dtype=np.float32)
     quote = float(asian_option(SPOT, STRIKE, RATE, TRUE, MATURITY, z))

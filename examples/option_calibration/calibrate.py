@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Calibration]:
     parser.add_argument("--threads", type=int, default=1, help="of autotune and PyTorch; XLA has those of its process")
     parser.add_argument("--tune", type=int, metavar="TRIALS", help="tune the kernel and its gradient first")
     given = parser.parse_args(arguments)
-    os.environ["AUTOTUNE_THREADS"] = str(given.threads)
+    os.environ["AUTOTUNE_THREADS"] = str(given.threads)  # XLA calls from threads of its own
     torch.set_num_threads(given.threads)
     if given.tune:
         sizes, directions = {"n": given.options, "p": START.size}, ("forward", "vjp:parameters")

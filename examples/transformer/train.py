@@ -7,7 +7,6 @@ python examples/transformer/train.py --steps 3 --small
 
 import argparse
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -229,14 +228,14 @@ def main(arguments: list[str] | None = None) -> dict[str, Training]:
     given = parser.parse_args(arguments)
     size = SMALL if given.small else Size()
     torch.set_num_threads(given.threads)
-    os.environ["AUTOTUNE_THREADS"] = str(given.threads)
-    if given.tune:
-        for kernel, sizes in workloads(size):
-            kernel.tune(trials=given.tune, threads=given.threads, **sizes)
     trained = {"autotune": Training(ours(), size), "PyTorch": Training(pytorch(), size)}
-    for words in batches(size, given.steps):
-        for training in trained.values():
-            training.step(words)
+    with at.options(threads=given.threads):
+        if given.tune:
+            for kernel, sizes in workloads(size):
+                kernel.tune(trials=given.tune, **sizes)
+        for words in batches(size, given.steps):
+            for training in trained.values():
+                training.step(words)
     for name, training in trained.items():
         median = statistics.median(training.seconds[len(training.seconds) // 5 :])
         print(f"{name:9} loss {training.losses[0]:.6f} -> {training.losses[-1]:.6f}, {1e3 * median:.2f} ms a step")

@@ -1,10 +1,12 @@
 """The examples run, and train as the frameworks do."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,10 +14,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def _as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An example sets the number of threads and where it imports from."""
+def _as_a_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An example imports what lies beside it, and runs with JAX as it comes."""
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv("AUTOTUNE_THREADS", "1")
+    monkeypatch.setenv("AUTOTUNE_THREADS", "1")  # which they set, too
+    with jax.enable_x64(False):
+        yield
 
 
 def losses(found: dict[str, Any]) -> np.ndarray:

@@ -21,8 +21,15 @@ RNG = np.random.default_rng(0)
 interpreted = pytest.mark.usefixtures("_interpreted")
 
 
+@pytest.fixture(autouse=True)
+def _singles() -> Iterator[None]:
+    """JAX as it comes; other tests of this process may have it use doubles."""
+    with jax.enable_x64(False):
+        yield
+
+
 @pytest.fixture
-def _doubles() -> Iterator[None]:
+def _doubles(_singles: None) -> Iterator[None]:
     with jax.enable_x64(True):
         yield
 
