@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 from flask import Response, request
 
 from autotune import figures
@@ -27,6 +27,8 @@ PAGES = {
     "/trial": trial.render,
     "/compare": compare.render,
 }
+LATER = {"statistics": workload.statistics}
+"""Parts that a page asks for once the rest of it is there."""
 LINKS = {"/": "Runs", "/workloads": "Workloads", "/compare": "Compare"}
 LIVE_MILLISECONDS = 2000
 THEMES = {"light": LIGHT, "dark": DARK}
@@ -67,6 +69,17 @@ def render(address: Address, place: str, theme: Theme = LIGHT, kernels: Sequence
             return make(address, Context(database, theme, kernels))
     except AutotuneError as error:
         return Page("autotune", [alert(str(error))])
+
+
+def render_later(
+    part: str, address: Address, place: str, theme: Theme = LIGHT, kernels: Sequence[TunedKernel] = ()
+) -> Any:
+    """A part of a page that is asked for after the rest of it."""
+    try:
+        with Database.open(place, read_only=True) as database:
+            return LATER[part](address, Context(database, theme, kernels))
+    except AutotuneError as error:
+        return alert(str(error))
 
 
 def _index() -> str:
@@ -200,6 +213,20 @@ def _callbacks(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
         same = only_time and not {before, now} & {GONE}
         links = no_update if only_time else _links(address.path)
         return page.live, no_update if same else page.rest, wanted | {"stamp": now}, links
+
+    @app.callback(
+        Output({"type": "later", "part": MATCH}, "children"),
+        Input({"type": "later", "part": MATCH}, "id"),
+        State("place", "pathname"),
+        State("place", "search"),
+        State("theme", "data"),
+    )
+    def follow(identity: dict[str, str], path: str | None, search: str | None, theme: str | None) -> Any:
+        if identity["part"] not in LATER:
+            return no_update
+        return render_later(
+            identity["part"], Address.parse(path, search), place, THEMES.get(theme or "", LIGHT), kernels
+        )
 
     @app.callback(
         Output("place", "search"),

@@ -68,6 +68,11 @@ def graph(figure: Any, identity: str, caption: str) -> Component:
     return aria(html.Figure([shown, html.Figcaption(caption)]), label=caption)
 
 
+def later(part: str) -> Component:
+    """The place of a part that takes long to make or to draw: it is asked for once the rest of the page is there."""
+    return html.Div(html.P("…", className="soft"), id={"type": "later", "part": part}, className="later")
+
+
 def facts(values: Mapping[str, Part]) -> Component:
     """Names with their values."""
     return html.Dl([part for name, value in values.items() for part in (html.Div([html.Dt(name), html.Dd(value)]),)])

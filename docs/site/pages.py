@@ -40,7 +40,7 @@ def results(path: Path) -> str:
 
 def _renderer(row: dict[str, Any]) -> Callable[[list[dict[str, Any]]], Iterator[str]]:
     """How a table of rows like this one is written."""
-    for name, renderer in (("kernel", _kernels), ("strategy", _searches), ("spearman", _models)):
+    for name, renderer in (("kernel", _kernels), ("strategy", _searches), ("spearman", _models), ("view", _views)):
         if name in row:
             return renderer
     return _figures
@@ -111,6 +111,15 @@ def _figures(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         times = (_seconds(row[name]) for name in ("seconds", "least", "most"))
         yield _line([row["what"], *times, str(row["processes"])])
+
+
+def _views(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """One row a page of the dashboard."""
+    yield _line(["page", "median", "first", "kB"])
+    yield _line(["---", "--:", "--:", "--:"])
+    for row in rows:
+        times = (_seconds(row[name]) for name in ("seconds", "first_seconds"))
+        yield _line([row["view"], *times, f"{row['bytes'] / 1e3:.0f}"])
 
 
 def _line(cells: list[str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from optuna_dashboard import wsgi
 from werkzeug.test import Client
 
+from autotune.cli.bench.pages import request_later
 from autotune.dashboard.address import Address, link
 from autotune.dashboard.app import make_app, render
 from autotune.dashboard.code import essential
@@ -194,3 +195,21 @@ def test_optuna_dashboard_opens_the_same_database(filled: Path) -> None:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+class TestLater:
+    @pytest.mark.parametrize(
+        ("search", "expected"),
+        [
+            ("?workload=1&machine=1", "Which knobs matter"),
+            ("?workload=99&machine=1", "Which knobs matter"),
+            ("?workload=x&machine=1", "the address needs a whole number as workload"),
+        ],
+    )
+    def test_statistics_follow_the_page_of_a_workload(self, client: Any, search: str, expected: str) -> None:
+        body = request_later("statistics", "/workload", search)
+        assert expected in client.post("/_dash-update-component", json=body).text
+
+    def test_there_are_no_other_parts(self, client: Any) -> None:
+        body = request_later("passwords", "/workload", "?workload=1&machine=1")
+        assert "children" not in client.post("/_dash-update-component", json=body).text

@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from autotune import figures, units
 from autotune.dashboard.address import Address, link
-from autotune.dashboard.components import NONE, Page, Part, alert, facts, graph, panel, table, time
+from autotune.dashboard.components import NONE, Page, Part, alert, facts, graph, later, panel, table, time
 from autotune.dashboard.context import Context
 from autotune.dashboard.pages.workloads import downloads
 from autotune.dashboard.paging import SIZE, offset, turner
@@ -20,7 +20,7 @@ SAMPLES = 600  # measurements that importance and parallel coordinates are made 
 
 
 def render(address: Address, context: Context) -> Page:
-    """Its head and curves are live, the statistics are made once."""
+    """Its head and curves are live, the trials stay; the statistics follow once these are seen."""
     pair = address.number("workload"), address.number("machine")
     tuned = views.tuned(context.database, *pair)
     if tuned is None:
@@ -28,7 +28,7 @@ def render(address: Address, context: Context) -> Page:
         return Page("Workload", [alert(reason)])
     run = address.text("run")
     live = [_head(tuned, run, address), _curves(tuned, run, context)]
-    rest = [*_statistics(tuned, run, context), _trials(tuned, address, context)]
+    rest = [_trials(tuned, address, context), later("statistics")]
     return Page(f"{tuned.key.kernel} {tuned.key.direction}", live, rest)
 
 
@@ -63,10 +63,14 @@ def _curves(tuned: Tuned, run: str | None, context: Context) -> Component:
     return panel("Best time so far", html.Div(both, className="pair"))
 
 
-def _statistics(tuned: Tuned, run: str | None, context: Context) -> list[Component]:
-    pair, theme = (tuned.workload_id, tuned.machine_id), context.theme
+def statistics(address: Address, context: Context) -> list[Component]:
+    """What matters and how well the search foretold times: made once for a page.
+
+    Of 10^5 measurements it takes a third of a second here, and a browser that draws without a graphics card a second.
+    """
+    pair, theme = (address.number("workload"), address.number("machine")), context.theme
     samples = views.samples(context.database, *pair, limit=SAMPLES)
-    run = run or next(iter(views.runs_of(context.database, *pair)), None)
+    run = address.text("run") or next(iter(views.runs_of(context.database, *pair)), None)
     expected = views.predictions(context.database, run) if run else ()
     importance = graph(figures.importance(samples, theme=theme), "importance", captions.IMPORTANCE)
     predicted = graph(figures.predicted(expected, theme=theme), "predicted", captions.PREDICTED)
