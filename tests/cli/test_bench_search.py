@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -99,6 +100,9 @@ def test_ours_is_much_better_than_chance_and_results_are_kept(folder: Path, tmp_
     assert mean["p"] > 0.4
     assert mean["low"] <= mean["p"] <= mean["high"]
     assert "Plotly.newPlot" in file.with_suffix(".html").read_text()
+    picture = ElementTree.fromstring(file.with_suffix(".svg").read_text())
+    texts = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"ours", "random", "one", "two"} <= set(texts)
 
 
 def test_a_run_survives_its_file() -> None:
@@ -121,12 +125,16 @@ def test_the_tests_tell_a_difference_from_none() -> None:
             runs.append(Run(space, strategy, 30, seed, steps, 0.0))
     courses = {space: {30: course} for space in spaces}
     good, same = (
-        outcome.comparisons(runs, courses, "good", ["poor"]),
-        outcome.comparisons(runs, courses, "poor", ["same"]),
+        outcome.comparisons(runs, courses, [("good", "poor")]),
+        outcome.comparisons(runs, courses, [("poor", "same")]),
     )
     assert good[0]["wilcoxon"] == pytest.approx(1 / 2**8)
-    assert good[0]["permutation"] < 0.001
-    assert min(same[0]["wilcoxon"], same[0]["permutation"]) > 0.02
+    assert max(good[0]["permutation"], good[0]["paired"]) < 0.001
+    assert (good[0]["spaces"], good[0]["repeats"]) == (8, 48)
+    assert min(same[0][test] for test in ("wilcoxon", "permutation", "paired")) > 0.02
+    both = outcome.comparisons(runs, courses, [("good", "poor"), ("poor", "good")])
+    assert both[0]["wilcoxon"] == pytest.approx(2 / 2**8)
+    assert both[1]["wilcoxon"] == 1.0
 
 
 def test_p_values_are_corrected_for_their_number() -> None:

@@ -84,4 +84,5 @@ class Results:
             message = f"{path} holds results of {what}: name another file, or replace it with --refresh"
             raise UsageError(message)
         self.rows = rows
+        self.versions = versions | self.versions  # rows of before may come from packages that are not asked now
         self.more = {key: value for key, value in data.items() if key not in self.to_json()}

@@ -26,7 +26,7 @@ METHOD = (
     "and of spaces for all; evaluations_to_95 is the median evaluation where 95 % of the optimum's speed is reached, "
     "seconds the processor's for one run."
 )
-SAVE_SECONDS = 20.0
+SAVE_SECONDS, SAVE_SHARE = 20.0, 0.05  # of the time, at most, goes into saving, the tests of many strategies included
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +78,15 @@ class Bench:
     def work(self) -> None:
         """Do what is not done, the quick strategies' runs not behind the slow ones' of another space."""
         tasks = self._tasks()
-        saved = monotonic()
+        due = monotonic() + SAVE_SECONDS
         with self.out.status("") as status:  # shows nothing where the console is no terminal
             for number, run in enumerate(_each(tasks, self.plan.jobs), start=1):
                 status.update(f"{number}/{len(tasks)} {run.space} {run.strategy} seed {run.seed}")
                 self.runs.append(run)
-                if monotonic() - saved > SAVE_SECONDS:
+                if (now := monotonic()) > due:
                     self._keep()
-                    saved = monotonic()
+                    taken = monotonic() - now
+                    due = monotonic() + max(SAVE_SECONDS, taken / SAVE_SHARE)
 
     def conclude(self) -> None:
         """Keep everything, and print it."""
@@ -109,10 +110,13 @@ class Bench:
         self.runs.sort(key=lambda run: (run.strategy, run.space, run.seed, run.budget))
         strategies = [name for name in STRATEGIES if any(run.strategy == name for run in self.runs)]
         self.results.rows = outcome.rows(self.runs, self.courses, strategies)
-        others = strategies[1:] if strategies[0] == "ours" else []
+        rivals = [("ours", name) for name in strategies[1:] if not STRATEGIES[name].variant]
+        variants = [name for name in strategies[1:] if STRATEGIES[name].variant]
+        choices = [pair for name in variants for pair in (("ours", name), (name, "ours"))]
+        duels = (rivals, choices) if strategies[0] == "ours" else ()
         self.results.more |= {
             "strategies": {name: STRATEGIES[name].words for name in strategies},
-            "comparisons": outcome.comparisons(self.runs, self.courses, strategies[0], others),
+            "comparisons": [found for pairs in duels for found in outcome.comparisons(self.runs, self.courses, pairs)],
             "optima": {space: next(iter(courses.values())).optimum for space, courses in self.courses.items()},
             "runs": [run.to_json() for run in self.runs],
         }

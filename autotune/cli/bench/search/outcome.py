@@ -39,26 +39,27 @@ def rows(
 
 
 def comparisons(
-    runs: Iterable[Run], courses: Mapping[str, Mapping[int, Course]], first: str, others: Sequence[str]
+    runs: Iterable[Run], courses: Mapping[str, Mapping[int, Course]], duels: Sequence[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """Whether `first` is better than each of the others, by two tests, p-values corrected for their number (Holm).
+    """Whether the first of each pair of strategies is better than the second, by three one-sided tests.
 
-    `wilcoxon`: signed ranks of the differences over spaces, one-sided: would it be so on other spaces? `permutation`:
-    strategies exchanged between repeats within each space: is it more than the luck of seeds?
+    `wilcoxon`: signed ranks of the differences over spaces: would it be so on other spaces? `permutation`: strategies
+    exchanged between repeats within each space: is it more than the luck of seeds? `paired`: signed ranks of the
+    differences over spaces and repeats of the same number. p-values are corrected for the number of pairs (Holm).
     """
     kept = list(runs)
     found = []
     for budget in sorted({budget for course in courses.values() for budget in course}):
         results = []
-        for other in others:
+        for better, other in duels:
             pairs = [
-                (_gains(kept, space, first, budget, course[budget]), _gains(kept, space, other, budget, course[budget]))
+                tuple(_gains(kept, space, name, budget, course[budget]) for name in (better, other))
                 for space, course in courses.items()
             ]
-            pairs = [pair for pair in pairs if all(map(len, pair))]
+            pairs = [pair for pair in pairs if all(pair)]
             if pairs:
-                results.append({"budget": budget, "better": first, "than": other, **_tests(pairs)})
-        for test in ("wilcoxon", "permutation"):
+                results.append({"budget": budget, "better": better, "than": other, **_tests(pairs)})
+        for test in ("wilcoxon", "permutation", "paired"):
             corrected = holm([result[test] for result in results])
             for result, p in zip(results, corrected, strict=True):
                 result[test] = p
@@ -80,9 +81,11 @@ def _of(runs: Sequence[Run], space: str, strategy: str, budget: int) -> list[Run
     return [run for run in runs if (run.space, run.strategy) == wanted and run.budget >= budget]
 
 
-def _gains(runs: Sequence[Run], space: str, strategy: str, budget: int, course: Course) -> NDArray[np.float64]:
+def _gains(runs: Sequence[Run], space: str, strategy: str, budget: int, course: Course) -> dict[int, float]:
+    """P of each repeat, by its seed."""
     found = _of(runs, space, strategy, budget)
-    return course.gains(np.array([run.curve[:budget] for run in found])) if found else np.zeros(0)
+    gains = course.gains(np.array([run.curve[:budget] for run in found])) if found else ()
+    return {run.seed: float(gain) for run, gain in zip(found, gains, strict=True)}
 
 
 def _row(runs: Sequence[Run], course: Course, budget: int) -> dict[str, Any] | None:
@@ -126,15 +129,23 @@ def _mean(each: Sequence[Mapping[str, Any]], strategy: str, budget: int) -> dict
     }
 
 
-def _tests(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, Any]:
-    differences = np.array([ours.mean() - others.mean() for ours, others in pairs])
+def _tests(pairs: Sequence[tuple[dict[int, float], ...]]) -> dict[str, Any]:
+    each = [(np.array(list(ours.values())), np.array(list(others.values()))) for ours, others in pairs]
+    differences = np.array([ours.mean() - others.mean() for ours, others in each])
+    paired = np.array([ours[seed] - others[seed] for ours, others in pairs for seed in ours.keys() & others.keys()])
     return {
         "spaces": len(pairs),
+        "repeats": len(paired),
         "difference": float(differences.mean()),
         "wins": int((differences > 0).sum()),
-        "wilcoxon": float(wilcoxon(differences, alternative="greater").pvalue) if differences.any() else 1.0,
-        "permutation": _permutation(pairs, float(differences.mean())),
+        "wilcoxon": _signed_ranks(differences),
+        "permutation": _permutation(each, float(differences.mean())),
+        "paired": _signed_ranks(paired),
     }
+
+
+def _signed_ranks(differences: NDArray[np.float64]) -> float:
+    return float(wilcoxon(differences, alternative="greater").pvalue) if differences.any() else 1.0
 
 
 def _permutation(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], observed: float) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 
 from autotune import report as reports
 from autotune.cli.bench.search.runs import Run
+from autotune.cli.bench.search.strategies import STRATEGIES
+from autotune.cli.bench.search.svg import svg
 from autotune.cli.files import writing
 from autotune.errors import FormatError
 from autotune.figures import theme as look
@@ -21,12 +23,13 @@ CAPTION = "Best time so far over the optimum, by evaluations: the mean of the re
 
 
 def plot(path: Path) -> tuple[Path, ...]:
-    """Write the plot of the results at `path` beside them, as one HTML file that needs nothing else; gives the files.
+    """Write the plot of the results at `path` beside them; gives the files.
 
+    One is an HTML file of all strategies that needs nothing else, one a small SVG without the variants of ours.
     Raises UsageError where Plotly is not installed, FormatError where the file holds no results of `bench search`.
     """
     runs, optima = _read(path)
-    strategies = list(dict.fromkeys(run.strategy for run in runs))
+    strategies = [name for name in STRATEGIES if any(run.strategy == name for run in runs)]
     spaces = sorted({run.space for run in runs})
     of = {space: [run for run in runs if run.space == space] for space in spaces}
     figures = {space: figure_of(of[space], optima[space], strategies) for space in spaces}
@@ -34,7 +37,10 @@ def plot(path: Path) -> tuple[Path, ...]:
     page = path.with_suffix(".html")
     with writing(page) as stream:
         stream.write(reports.page("Searches on tables of every config", path.name, sections))
-    return (page,)
+    picture = path.with_suffix(".svg")
+    with writing(picture) as stream:
+        stream.write(svg(runs, optima, [name for name in strategies if not STRATEGIES[name].variant]))
+    return (page, picture)
 
 
 def figure_of(runs: Sequence[Run], optimum: float, strategies: Sequence[str]) -> "Figure":

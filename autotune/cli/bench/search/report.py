@@ -18,7 +18,7 @@ def show(rows: Sequence[Mapping[str, Any]], comparisons: Sequence[Mapping[str, A
         out.print(scores([row for row in rows if row["budget"] == budget]))
     if comparisons:
         out.print()
-        out.print("Better than, with p-values corrected for the number of strategies", style="bold")
+        out.print("Who is better than whom, with p-values corrected for the number of pairs", style="bold")
         out.print(tests(comparisons))
 
 
@@ -43,16 +43,18 @@ def scores(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 def tests(comparisons: Iterable[Mapping[str, Any]]) -> Table:
     """A line a comparison."""
-    numbers = ("evaluations", "difference", "spaces won", "signed ranks", "permutation")
-    made = terminal.table("strategy", *numbers, numbers=numbers)
+    numbers = ("evaluations", "difference", "spaces won", "over spaces", "permutation", "paired repeats")
+    made = terminal.table("better", "than", *numbers, numbers=numbers)
     for each in comparisons:
         made.add_row(
+            each["better"],
             each["than"],
             str(each["budget"]),
             f"{each['difference']:+.3f}",
             f"{each['wins']} of {each['spaces']}",
             f"{each['wilcoxon']:.2g}",
             f"{each['permutation']:.2g}",
+            f"{each['paired']:.2g}",
         )
     return made
 
