@@ -37,7 +37,7 @@ def call(call_self, {parameters}*, out=None{options}):{specialize}
                 call_scratch = call_pool.pop()
             except IndexError:
                 call_scratch = call_plan.allocate()
-            call_refused = call_compute({operands}{results}, *call_scratch)
+            call_refused = call_compute({operands}{results}, call_scratch[0])  # with * a call takes 0.2 µs longer
             call_pool.append(call_scratch)
     except (TypeError, AttributeError):  # an argument has dtype and shape, but is no array
         return call_other({arguments})
