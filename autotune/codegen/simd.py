@@ -45,6 +45,7 @@ __all__ = [
     "fence",
     "get",
     "keep",
+    "local_memory",
     "panel_packing",
     "pointer",
     "prefetch",
@@ -136,6 +137,22 @@ def prefetch(_context: Any, base: types.CPointer, offset: types.Integer) -> Any:
         return context.get_dummy_value()
 
     return types.void(base, types.intp), emit
+
+
+def local_memory(count: int) -> Any:
+    """Intrinsic `memory(like)`: room on the stack for `count` elements of what `like` points to, on a cache line."""
+
+    @intrinsic
+    def memory(_context: Any, like: types.CPointer) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            element = arguments[0].type.pointee
+            room = cgutils.alloca_once(builder, ir.ArrayType(element, count))
+            room.align = CACHE_LINE
+            return builder.bitcast(room, arguments[0].type)
+
+        return like(like), emit
+
+    return memory
 
 
 # Building blocks in LLVM IR

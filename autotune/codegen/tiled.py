@@ -36,6 +36,8 @@ def tile_names(lines: Lines, tiled: Tiled) -> None:
     if narrow := _narrow_lanes(tiled):
         names = ", ".join(f"narrow_{operation}{tiled.label}" for operation in TileOperations._fields)
         lines.add(f"{names} = tile_operations({tiled.rows}, 1, {narrow})")
+    if tiled.scratch and tiled.local:
+        lines.add(f"memory = local_memory({tiled.scratch})")
     if tiled.stage.has_epilogue:
         lines.add(f"lanes{tiled.label} = vector_operations({tiled.lanes})")
         lines.add(*(f"{name}{tiled.label} = lanes{tiled.label}.{operation}" for name, operation in LANES.items()))
@@ -91,7 +93,7 @@ def write_tiled(lines: Lines, tiled: Tiled) -> None:
                 _tile_loop(lines, nest, loop, tiled)
         _micro_kernel(lines, tiled)
     names.keep(lines)
-    if tiled.scratch:
+    if tiled.scratch and not tiled.local:
         lines.add("keep(scratch)")
 
 
@@ -114,6 +116,9 @@ def _fuse(lines: Lines, tiled: Tiled) -> None:
 def _buffers(lines: Lines, tiled: Tiled) -> None:
     """Where the packed panels of this task live."""
     base = f"shift(pointer(scratch), task * {tiled.scratch})" if tiled.tasks > 1 else "pointer(scratch)"
+    if tiled.scratch and tiled.local:
+        base = "scratch_start"
+        lines.add(f"scratch_start = memory({tiled.names.variable(tiled.stage.total)}_start)")
     if tiled.buffer("right"):
         lines.add(f"right_panels = {base}")
     if tiled.buffer("left"):

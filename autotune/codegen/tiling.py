@@ -24,6 +24,8 @@ class Tiled:
     unroll: int
     label: str = ""
     """Ends the names of this stage's intrinsics, where a module has several stages."""
+    local: bool = False
+    """Whether its scratch is on the stack of its function."""
 
     @cached_property
     def names(self) -> Names:
