@@ -1,6 +1,8 @@
 """What the database knows of other workloads, as a prior for the search of a new one."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -10,7 +12,7 @@ from autotune.cost_model.features import Platform, features_of_batches
 from autotune.cost_model.transfer import Experience, Transfer
 from autotune.database import Database
 from autotune.database.workload_key import WorkloadKey
-from autotune.errors import AutotuneError
+from autotune.errors import AutotuneError, FormatError
 from autotune.machine import Machine, Peaks, detect, peaks
 from autotune.machine.peak_rates import stored_peaks
 from autotune.measure.measurement import Measurement
@@ -26,6 +28,7 @@ Find: TypeAlias = Callable[[WorkloadKey], Workload | None]
 
 LEAST = 4  # measurements that say something of a workload
 WORKLOADS = 200  # that are looked at, those of the same kernel first
+READ = 20_000  # measurements that are read, about a second, as many of each workload
 PROVEN = 8  # fastest configs of other workloads that are looked at before any other
 
 
@@ -56,17 +59,24 @@ def experiences(database: Database, find: Find, *, first: str = "") -> Iterator[
     Those of the kernel called `first` come first. Measurements by unlike versions are apart. Left out are workloads of
     kernels that are not at hand, and configs that their space no longer has.
     """
-    keys = [WorkloadKey.parse(key) for key in database.workloads()]
     machines = database.machines()
-    for key in sorted(keys, key=lambda key: key.kernel != first)[:WORKLOADS]:
-        workload = find(key)
-        if workload is None or isinstance(template_for(workload), FunctionTemplate):
-            continue
-        for (fingerprint, _), measurements in _alike(database.measurements(workload.key)).items():
+    known = (find(key) for key in sorted(_keys(database), key=lambda key: key.kernel != first))
+    workloads = [each for each in known if each is not None and not isinstance(template_for(each), FunctionTemplate)]
+    workloads = workloads[:WORKLOADS]
+    for workload in workloads:
+        read = islice(database.measurements(workload.key), max(LEAST, READ // len(workloads)))
+        for (fingerprint, _), measurements in _alike(read).items():
             machine = machines.get(fingerprint)
             experience = None if machine is None else experience_of(workload, machine, measurements)
             if machine is not None and experience is not None:
                 yield workload, machine, experience
+
+
+def _keys(database: Database) -> Iterator[WorkloadKey]:
+    """The workloads that something is known of; a damaged key is as if it were not there."""
+    for key in database.workloads():
+        with suppress(FormatError):
+            yield WorkloadKey.parse(key)
 
 
 def experience_of(workload: Workload, machine: Machine, measurements: Iterable[Measurement]) -> Experience | None:

@@ -35,7 +35,7 @@ METHOD = (
     "configs of the range of the passes over their median."
 )
 FILE = "spaces.json"
-ATTEMPTS = 2  # times that a pass may be repeated for a config whose measurements were all made on a loaded machine
+ATTEMPTS = 2  # more measurements of a config, at most, where some failed or were made on a loaded machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ class _Space:
 
     def _done(self, config: Config, number: int) -> bool:
         known = self.known[config_key(config)]
-        quiet = sum(measurement.status is not Status.OK or measurement.load >= QUIET for measurement in known)
+        quiet = sum(measurement.status is Status.OK and measurement.load >= QUIET for measurement in known)
         return quiet >= number or len(known) >= number + ATTEMPTS
 
     def write(self, folder: Path) -> None:
@@ -145,12 +145,16 @@ class _Space:
         }
 
     def _quietest(self, config: Config) -> list[float]:
-        """Times of a config on the quietest machine it was measured on, as many as were; empty where it fails."""
+        """Times of a config on the quietest machine it was measured on, as many as were; empty where it fails.
+
+        A timeout counts only where nothing else was seen: that a process was stopped for a while is no fault of its.
+        """
         known = self.known[config_key(config)]
-        if not all(measurement.status is Status.OK for measurement in known):
+        if any(measurement.status not in (Status.OK, Status.TIMEOUT) for measurement in known):
             return []
-        quiet = [measurement for measurement in known if measurement.load >= QUIET]
-        return [quiet_seconds(measurement) for measurement in quiet or known]
+        ok = [measurement for measurement in known if measurement.status is Status.OK]
+        quiet = [measurement for measurement in ok if measurement.load >= QUIET]
+        return [quiet_seconds(measurement) for measurement in quiet or ok]
 
     def _seconds(self, config: Config) -> float | None:
         times = self._quietest(config)
