@@ -24,7 +24,7 @@ from autotune.database import Database
 from autotune.machine import Machine, detect, peaks, versions
 from autotune.measure import Measurement, Status
 from autotune.schedule import Config
-from autotune.search.laboratory import QUIET, Bench, quiet_seconds
+from autotune.search.laboratory import QUIET, Bench
 from autotune.search.studies import config_key
 
 METHOD = (
@@ -145,16 +145,17 @@ class _Space:
         }
 
     def _quietest(self, config: Config) -> list[float]:
-        """Times of a config on the quietest machine it was measured on, as many as were; empty where it fails.
+        """Times of a config on a quiet machine, or the least that was measured; empty where it fails.
 
-        A timeout counts only where nothing else was seen: that a process was stopped for a while is no fault of its.
+        What was measured beside other programs is not corrected: a table's optimum must be one that was seen. A timeout
+        counts only where nothing else was seen: that a process was stopped for a while is no fault of its.
         """
         known = self.known[config_key(config)]
         if any(measurement.status not in (Status.OK, Status.TIMEOUT) for measurement in known):
             return []
         ok = [measurement for measurement in known if measurement.status is Status.OK]
-        quiet = [measurement for measurement in ok if measurement.load >= QUIET]
-        return [quiet_seconds(measurement) for measurement in quiet or ok]
+        quiet = [measurement.seconds for measurement in ok if measurement.load >= QUIET]
+        return quiet or sorted(measurement.seconds for measurement in ok)[:1]
 
     def _seconds(self, config: Config) -> float | None:
         times = self._quietest(config)
