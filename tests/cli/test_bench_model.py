@@ -60,6 +60,7 @@ def test_rows_say_how_models_order_what_was_held_out(measured: Path, invoke: Inv
     data = json.loads(path.read_text())
     assert {"machine", "versions", "command", "method", "rows", "thinking", "workloads"} <= data.keys()
     assert len(data["workloads"]) == 5
+    assert all(each["own"] >= each["transfer"] >= 1 for each in data["trials"])
     assert all(thought["configs_per_second"] > 0 for thought in data["thinking"])
     rows = {(row["of"], row["model"], row["held_out"], row["training"]): row for row in data["rows"]}
     assert {key[3] for key in rows} == {0, 8, 16}  # 64 are more than were measured
