@@ -29,10 +29,10 @@ from autotune.search.studies import config_key
 
 METHOD = (
     "Every config of a part of a template's space: the knobs that vary are columns, `fixed` are the others. Each "
-    "config was verified and timed in `rounds` passes over the whole space in random order, minutes apart, by the "
-    "median of the samples of a pass; a calibration kernel ran before and after each config, and what was taken while "
-    "something else was running was measured again. A time is the median of the passes. `spread` is the median over "
-    "configs of the range of the passes over their median."
+    "config was verified and timed in passes over the whole space in random order, minutes apart, by the median of the "
+    "samples of a pass; a calibration kernel ran before and after each config, and what was taken while something else "
+    "was running was measured again. A time is the median of the quiet passes, of which `passes` is the mean number. "
+    "`spread` is the median over configs of the range of the passes over their median."
 )
 FILE = "spaces.json"
 ATTEMPTS = 2  # more measurements of a config, at most, where some failed or were made on a loaded machine
@@ -59,7 +59,7 @@ def bench(plan: Plan, place: str, *, refresh: bool) -> None:
         for exhaustive in plan.spaces:
             space = _Space.of(exhaustive, machine, database)
             space.write(plan.folder)
-            _replace(results.rows, space.row(plan.rounds))
+            _replace(results.rows, space.row())
             results.write()
     out.print(_table(results.rows))
 
@@ -121,7 +121,7 @@ class _Space:
         path = folder / f"{self.exhaustive.name}_{self.machine.llvm_cpu}.csv.gz"
         path.write_bytes(gzip.compress(buffer.getvalue().encode(), mtime=0))
 
-    def row(self, rounds: int) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """What the space is and how its times are spread."""
         workload = self.exhaustive.workload
         found = [self._seconds(config) for config in self.configs]
@@ -137,7 +137,7 @@ class _Space:
             "fixed": self.exhaustive.fixed(self.machine),
             "configs": len(self.configs),
             "failed": len(found) - len(times),
-            "rounds": rounds,
+            "passes": statistics.mean(len(self._quietest(config)) for config in self.configs),
             "best_ms": min(times),
             "median_ms": statistics.median(times),
             "worst_ms": max(times),
