@@ -94,6 +94,8 @@ def groups(
 ) -> list[tuple[tuple[AnyStage, ...], tuple[Axis, ...]]]:
     """Neighbouring stages, as many as share an axis, with the axes that they share; one alone with all of its own.
 
+    A sum of everything has none of its own, but those that it sums over: threads have parts of it.
+
     A sum that shares none, but whose terms do, joins those that run block by block along the axes that it sums over,
     unless it is one of the `tiled`, which read their operands several times and had better have all of them.
     """
@@ -108,7 +110,7 @@ def groups(
             if shared:
                 found[-1] = (*before, stage), shared
                 continue
-        found.append(((stage,), own))
+        found.append(((stage,), own or summed))
     return found
 
 

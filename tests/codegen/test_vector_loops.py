@@ -252,7 +252,18 @@ def test_compiled_float32_vectors_are_within_the_bound(name: str, directory: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["softmax", "gated", "column_sum", "summed_rows", "summed_twice", "scattered", "correlated_2d", "coupled"]
+    "name",
+    [
+        "softmax",
+        "gated",
+        "gated vjp:beta",
+        "column_sum",
+        "summed_rows",
+        "summed_twice",
+        "scattered",
+        "correlated_2d",
+        "coupled",
+    ],
 )
 def test_compiled_slices_of_two_threads_are_right(name: str, directory: Path) -> None:
     """One of each family."""

@@ -45,6 +45,11 @@ def test_sums_over_rows_join_what_is_done_to_each() -> None:
     assert group[1] == ["n"]
 
 
+def test_sums_of_everything_share_what_they_sum_over() -> None:
+    """Threads, and what they read."""
+    assert grouped(KERNELS["dot"]) == [(["out"], ["k"])]
+
+
 def test_products_of_matrices_join_no_block_that_they_sum_over() -> None:
     """A part at a time their tiles would read little of each operand."""
     kernel = CONSTRUCTS["summed_rows"]
