@@ -59,6 +59,7 @@ NAMES: dict[str, Any] = {
     "njit": lambda *_, **__: lambda function: function,
     "prange": range,
     "types": SimpleNamespace(float64=np.float64, int64=lambda *_: None, Array=lambda *_, **__: None),
+    "Borrowed": lambda *_, **__: None,
     "math": math,
     "pointer": Pointer,
     "keep": lambda _: None,
