@@ -11,7 +11,7 @@ from autotune.on_use import on_use
 if TYPE_CHECKING:
     from autotune.cost_model.estimate import Estimate, Model, ranks, scores
     from autotune.cost_model.evaluation import Agreement, agreement
-    from autotune.cost_model.features import FEATURE_NAMES, Platform, features, features_of_batches
+    from autotune.cost_model.features import FEATURE_NAMES, Platform, features_of_batches, features_of_nest
     from autotune.cost_model.process import Posterior, Process
     from autotune.cost_model.ranker import Ranker
     from autotune.cost_model.transfer import Experience, Transfer
@@ -28,8 +28,8 @@ __all__ = [
     "Ranker",
     "Transfer",
     "agreement",
-    "features",
     "features_of_batches",
+    "features_of_nest",
     "ranks",
     "scores",
 ]
@@ -45,8 +45,8 @@ __getattr__ = on_use(
         "agreement": "autotune.cost_model.evaluation",
         "FEATURE_NAMES": "autotune.cost_model.features",
         "Platform": "autotune.cost_model.features",
-        "features": "autotune.cost_model.features",
         "features_of_batches": "autotune.cost_model.features",
+        "features_of_nest": "autotune.cost_model.features",
         "Posterior": "autotune.cost_model.process",
         "Process": "autotune.cost_model.process",
         "Ranker": "autotune.cost_model.ranker",

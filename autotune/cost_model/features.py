@@ -133,7 +133,7 @@ class Platform:
         )
 
 
-def features(nest: LoopNest, platform: Platform) -> Numbers:
+def features_of_nest(nest: LoopNest, platform: Platform) -> Numbers:
     """The features of `nest` on a platform, in the order of `FEATURE_NAMES`; all finite, whatever the extents."""
     values: Numbers = features_of(LoopNests.of([nest]), platform)[0]
     return values

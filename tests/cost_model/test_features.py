@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.cost_model import FEATURE_NAMES, Platform, features
+from autotune.cost_model import FEATURE_NAMES, Platform, features_of_nest
 from autotune.machine import Machine, Peaks
 from autotune.schedule import Access, LoopNest, Workload
 from autotune.schedule.nest import parallel
@@ -24,7 +24,7 @@ def platform(machine: Machine, peaks: Peaks) -> Platform:
 
 
 def _named(nest: LoopNest, platform: Platform) -> dict[str, float]:
-    return dict(zip(FEATURE_NAMES, features(nest, platform).tolist(), strict=True))
+    return dict(zip(FEATURE_NAMES, features_of_nest(nest, platform).tolist(), strict=True))
 
 
 def test_names_are_distinct() -> None:
@@ -37,14 +37,14 @@ def test_features_are_finite_for_any_extents(
 ) -> None:
     platform = Platform.of(machine, peaks, threads)
     for nest in (matmul(m, n, k), blocked(m, n, k, packed=packed)):
-        found = features(nest, platform)
+        found = features_of_nest(nest, platform)
         assert found.shape == (len(FEATURE_NAMES),)
         assert np.isfinite(found).all()
 
 
 def test_a_nest_without_loops_or_inputs_has_features(platform: Platform) -> None:
     nest = LoopNest.plain(extents=(), itemsize=8, out=Access("out", ()), inputs=())
-    assert np.isfinite(features(nest, platform)).all()
+    assert np.isfinite(features_of_nest(nest, platform)).all()
 
 
 @pytest.mark.parametrize("size", [1, 50])
@@ -53,14 +53,14 @@ def test_kernels_of_every_construct_have_features(name: str, size: int, machine:
     kernel = CONSTRUCTS[name]
     workload = Workload.of(kernel, dict.fromkeys(kernel.extent_names, size))
     template = template_for(workload)
-    found = features(template.nest(workload, template.default(workload, machine), machine), platform)
+    found = features_of_nest(template.nest(workload, template.default(workload, machine), machine), platform)
     assert np.isfinite(found).all()
 
 
 def test_a_machine_without_a_third_cache_has_features(machine: Machine, peaks: Peaks) -> None:
     small = replace(machine, caches=machine.caches[:2])
     found = Platform.of(small, replace(peaks, bandwidth={"L1": 2e11, "L2": 1e11, "memory": 2e10}))
-    assert np.isfinite(features(blocked(512, 512, 512), found)).all()
+    assert np.isfinite(features_of_nest(blocked(512, 512, 512), found)).all()
 
 
 def test_blocking_lessens_what_each_cache_must_bring_in(platform: Platform) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 from scipy.stats import spearmanr
 
-from autotune.cost_model import FEATURE_NAMES, Model, Platform, Process, Ranker, features, ranks, scores
+from autotune.cost_model import FEATURE_NAMES, Model, Platform, Process, Ranker, features_of_nest, ranks, scores
 from autotune.cost_model import process as process_module
 from autotune.machine import Machine, Peaks
 from tests.cost_model.conftest import blocked
@@ -171,7 +171,7 @@ def test_the_ranker_learns_from_features_of_nests(machine: Machine, peaks: Peaks
         for blocks in (1, 4, 16, 40)
         for packed in (False, True)
     ]
-    rows = np.array([features(nest, platform) for nest in nests])
+    rows = np.array([features_of_nest(nest, platform) for nest in nests])
     names = dict(zip(FEATURE_NAMES, range(rows.shape[1]), strict=True))
     seconds = 2.0 ** rows[:, names["total_seconds"]] * np.where(rows[:, names["register_pressure"]] > 1, 4.0, 1.0)
     held_out = rng.random(len(rows)) < 0.5

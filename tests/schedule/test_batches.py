@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from autotune.cost_model import Platform, features, features_of_batches
+from autotune.cost_model import Platform, features_of_batches, features_of_nest
 from autotune.library import batch_matmul, conv2d, linear_gelu, matmul, softmax
 from autotune.machine import Cache, Machine, Peaks
 from autotune.runtime import TunedKernel
@@ -53,6 +53,6 @@ def test_nests_made_together_are_those_made_one_by_one(name: str, threads: int) 
             assert nests.steps[row].tolist() == [loop.step for loop in nest.loops]
             assert nests.prefetch[row] == nest.prefetch
     platform = Platform.of(AVX512, PEAKS, threads)
-    one_by_one = np.array([features(nest, platform) for nest in single])
+    one_by_one = np.array([features_of_nest(nest, platform) for nest in single])
     assert np.array_equal(features_of_batches(found, len(configs), platform), one_by_one)
     assert np.array_equal(features_of_batches(batches(single), len(configs), platform), one_by_one)
