@@ -74,6 +74,8 @@ def test_exit_codes_of_all_errors() -> None:
         "AutotuneError",
         "ConfigError",
         "DatabaseError",
+        "DependencyError",
+        "DeviceError",
         "FormatError",
         "IndexRangeError",
         "ScheduleError",
