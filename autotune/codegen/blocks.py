@@ -47,8 +47,8 @@ class Blocked:
     @property
     def gathering(self) -> tuple[tuple[Scheduled, Stage], ...]:
         """The sums whose results have a part from each block and each task."""
-        found = [(scheduled, scheduled.stage) for scheduled in self.members if self.block.gathers(scheduled.stage)]
-        return tuple((scheduled, stage) for scheduled, stage in found if isinstance(stage, Stage))
+        stages = [(scheduled, scheduled.stage) for scheduled in self.members]
+        return tuple((scheduled, stage) for scheduled, stage in stages if self.block.gathers(stage))
 
     @property
     def name(self) -> str:
@@ -154,7 +154,7 @@ def _write_stages(lines: Lines, frame: Frame, blocked: Blocked, write: WriteStag
     for scheduled in blocked.members:
         stage = scheduled.stage
         lines.add("", *(f"# {equation}" for equation in equations(stage)))
-        if isinstance(stage, Stage) and blocked.block.gathers(stage):
+        if blocked.block.gathers(stage):
             write_terms(lines, frame, stage, scheduled.plan)
         else:
             write(lines, scheduled, frame)

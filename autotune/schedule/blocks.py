@@ -7,6 +7,7 @@ result.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from autotune.lang import Affine, Axis, Read, Reduce
 from autotune.lang.graph import subexpressions
@@ -35,7 +36,7 @@ class Block:
     size: int = 0
     tasks: int = 1
 
-    def gathers(self, stage: AnyStage) -> bool:
+    def gathers(self, stage: AnyStage) -> TypeGuard[Stage]:
         """Whether a stage of the block sums over its axes: each block and each task then has a part of its result."""
         return isinstance(stage, Stage) and set(self.axes) <= set(stage.over)
 
