@@ -18,7 +18,6 @@ from autotune.machine.peak_rates import stored_peaks
 from autotune.measure.measurement import Measurement
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
-from autotune.search.laboratory import quiet_seconds
 from autotune.search.prior import Prior
 from autotune.search.studies import config_key
 from autotune.templates import FunctionTemplate, nests_for, template_for
@@ -90,7 +89,7 @@ def experience_of(workload: Workload, machine: Machine, measurements: Iterable[M
         if key not in known or measurement.load > known[key].load:
             known[key] = measurement
     configs = [dict(measurement.config) for measurement in known.values()]
-    seconds = np.array([quiet_seconds(measurement) for measurement in known.values()], dtype=np.float64)
+    seconds = np.array([measurement.seconds for measurement in known.values()], dtype=np.float64)
     try:
         valid = np.flatnonzero(template_for(workload).space(workload, machine).valid(configs))
         if len(valid) < LEAST:

@@ -13,20 +13,17 @@ from autotune.measure import Build, Builder, Calibration, Candidate, Measurement
 from autotune.schedule import Config, Workload
 
 QUIET = 0.9  # of the best rate of the calibration kernel; below, something else is running
-LEAST_LOAD = 0.5  # below, the machine changes too fast to tell what it did to a measurement
 POLL_SECONDS = 0.25
 STOP_ABOVE = 2.5  # times the best: slower candidates are not timed to the end
 PAIRS = 200  # of samples in a comparison, at most
 
 
-def quiet_seconds(measurement: Measurement) -> float:
-    """What the config would take on a quiet machine: its time is as much longer as the calibration kernel was slower.
+def trusted(measurement: Measurement) -> bool:
+    """Whether a measurement says what the config takes; one made while something else was running may say too much.
 
-    Where other programs took 30 to 50 % of a Zen 3 core, times of one config differed by 1.5 times, corrected ones by
-    1.2. That is enough for choosing what to measure next; what is proven is measured in turns.
+    By how much nobody can tell: the load is measured before and after, and what runs beside may have gone meanwhile.
     """
-    share = 1.0 if measurement.load >= QUIET else max(LEAST_LOAD, measurement.load)
-    return measurement.seconds * share
+    return measurement.status is not Status.OK or measurement.load >= QUIET
 
 
 @dataclass(frozen=True)

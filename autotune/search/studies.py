@@ -18,7 +18,7 @@ from autotune.machine import Machine
 from autotune.measure.measurement import Measurement, Status
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
-from autotune.search.laboratory import quiet_seconds
+from autotune.search.laboratory import trusted
 from autotune.search.sampler import ABANDONED, Sampler, distributions, is_abandoned
 
 _LOCK_SECONDS = 30
@@ -62,11 +62,12 @@ def synchronize(study: Study, space: Space, known: Mapping[str, Measurement]) ->
 
 
 def tell(study: Study, trial: Trial | FrozenTrial, measurement: Measurement) -> None:
-    """Ends a trial with its result, the seconds that the config takes on a quiet machine."""
+    """Ends a trial with its result: the seconds that were measured, with a mark where the machine was loaded."""
+    for name, value in _marks(measurement).items():
+        study._storage.set_trial_user_attr(trial._trial_id, name, value)
     if measurement.status is Status.OK:
-        study.tell(trial.number, quiet_seconds(measurement), skip_if_finished=True)
+        study.tell(trial.number, measurement.seconds, skip_if_finished=True)
     else:
-        study._storage.set_trial_user_attr(trial._trial_id, "status", measurement.status.value)
         study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
@@ -109,10 +110,17 @@ def _trial_of(measurement: Measurement, space: Space) -> FrozenTrial:
     return create_trial(
         params=config,
         distributions=distributions(space),
-        value=quiet_seconds(measurement) if ok else None,
+        value=measurement.seconds if ok else None,
         state=TrialState.COMPLETE if ok else TrialState.FAIL,
-        user_attrs={} if ok else {"status": measurement.status.value},
+        user_attrs=_marks(measurement),
     )
+
+
+def _marks(measurement: Measurement) -> dict[str, Any]:
+    """What a trial's value does not say: how it failed, or the load of a machine that was not quiet."""
+    if measurement.status is not Status.OK:
+        return {"status": measurement.status.value}
+    return {} if trusted(measurement) else {"load": measurement.load}
 
 
 def _storage(url: str) -> RDBStorage:

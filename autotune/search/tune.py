@@ -43,7 +43,7 @@ from autotune.search.events import (
     TrialFinished,
 )
 from autotune.search.experience import Find, prior_for
-from autotune.search.laboratory import QUIET, Bench, Laboratory, quiet_seconds
+from autotune.search.laboratory import Bench, Laboratory, trusted
 from autotune.search.prior import Prior
 from autotune.search.proof import Contest, prove
 from autotune.search.proposer import Describe, Proposer
@@ -316,7 +316,7 @@ class Run:
             for (trial, before), measurement in zip(waiting.items(), found, strict=False):
                 self.database.add_measurement(measurement, self.task.machine, name)
                 result = _quieter(before, measurement)
-                if _trusted(result) or attempt == REPEATS or not self._patient():
+                if trusted(result) or attempt == REPEATS or not self._patient():
                     yield trial, result
                 else:
                     loaded[trial] = result
@@ -335,7 +335,8 @@ class Run:
     def _prove(self, haste: float) -> None:
         task = self.task
         stored = self.winner.config if self.winner and task.space.contains(self.winner.config) else None
-        fastest = sorted((m for m in self.known.values() if m.status is Status.OK), key=quiet_seconds)
+        self._measure_doubtful()
+        fastest = self._fastest()
         contest = Contest(
             workload=task.workload,
             machine=task.machine,
@@ -349,6 +350,29 @@ class Run:
         if verdict.winner is not None:
             self.replaced = self.database.set_winner(verdict.winner, task.machine)
             self.winner = verdict.winner
+
+    def _fastest(self) -> list[Measurement]:
+        ok = (measurement for measurement in self.known.values() if measurement.status is Status.OK)
+        return sorted(ok, key=lambda measurement: measurement.seconds)
+
+    def _measure_doubtful(self) -> None:
+        """Measures again what a loaded machine may have kept from the contest."""
+        doubtful, task = self._doubtful(), self.task
+        if not doubtful:
+            return
+        self.laboratory.settle(SETTLE_SECONDS)
+        name = study_name(task.workload, task.machine, task.space)
+        for measurement in self.laboratory.measure(doubtful, best=self.best()):
+            self.database.add_measurement(measurement, task.machine, name)
+            key = config_key(measurement.config)
+            self.known[key] = _quieter(self.known[key], measurement)
+
+    def _doubtful(self) -> list[Config]:
+        """Configs that were slow while the machine was loaded, but may be among the fastest when it is quiet."""
+        fastest = self._fastest()
+        contestants, others = fastest[:CHALLENGERS], fastest[CHALLENGERS:]
+        perhaps = sorted((m.seconds * m.load, config_key(m.config), m) for m in others if not trusted(m))
+        return [dict(m.config) for least, _, m in perhaps[:CHALLENGERS] if least < contestants[-1].seconds]
 
     def best(self) -> float:
         """The least seconds so far, infinite before the first."""
@@ -366,10 +390,6 @@ class Run:
         seconds = self.task.seconds if self.task.seconds is not None else math.inf
         reserved = min(CONCLUDING_SECONDS, seconds / 2)
         return min(seconds - reserved - (time.monotonic() - self.start), self.allowance())
-
-
-def _trusted(measurement: Measurement) -> bool:
-    return measurement.status is not Status.OK or measurement.load >= QUIET
 
 
 def _quieter(first: Measurement | None, second: Measurement) -> Measurement:

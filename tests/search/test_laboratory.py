@@ -9,9 +9,8 @@ from autotune.database import Database
 from autotune.machine import detect
 from autotune.measure import Status
 from autotune.search import Bench, tune
-from autotune.search.laboratory import LEAST_LOAD, quiet_seconds
 from autotune.templates import template_for
-from tests.search.conftest import DEFAULT, WORKLOAD, measurement_of
+from tests.search.conftest import WORKLOAD
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +48,3 @@ def test_a_workload_is_tuned_and_resumed(tmp_path: Path) -> None:
         again = tune(WORKLOAD, machine=machine, database=database, trials=10)
         assert again.progress.earlier == 10
         assert again.winner == first.winner
-
-
-@pytest.mark.parametrize(("load", "share"), [(1.0, 1.0), (0.95, 1.0), (0.7, 0.7), (0.2, LEAST_LOAD)])
-def test_times_of_a_loaded_machine_are_corrected(load: float, share: float) -> None:
-    assert quiet_seconds(measurement_of(DEFAULT, 2.0, load)) == 2.0 * share

@@ -200,9 +200,39 @@ def test_a_machine_that_stays_loaded_does_not_stop_the_run(database: Database) -
     laboratory = Replay(loads=(1.0, 0.6))
     outcome = run(_task(16), laboratory, database)
     assert outcome.progress.done == 16
-    assert len(laboratory.measured) <= 3 * 16
+    assert len(laboratory.measured) <= 3 * 16 + 4
+    marked = [trial for trial in _study(database).get_trials() if "load" in trial.user_attrs]
+    assert len(marked) == 15  # all but the first, which was measured on a quiet machine
+    assert [trial.value for trial in marked] == pytest.approx([seconds_of(trial.params) / 0.6 for trial in marked])
+
+
+def test_a_load_that_did_not_slow_a_config_does_not_make_it_fast(database: Database) -> None:
+    """What runs beside may have gone before the timing began: no time is less than it was measured."""
+
+    @dataclass
+    class Spared(Replay):
+        def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
+            for measurement in super().measure(configs, best=best):
+                seconds = seconds_of(dict(measurement.config))
+                yield replace(measurement, samples=(seconds,))
+
+    outcome = run(_task(32), Spared(loads=(1.0, 1.0, 0.5)), database)
     trials = _study(database).get_trials()
-    assert [trial.value for trial in trials] == pytest.approx([seconds_of(trial.params) for trial in trials])
+    assert [trial.value for trial in trials] == [seconds_of(trial.params) for trial in trials]
+    assert outcome.winner is not None
+    assert seconds_of(outcome.winner.config) == min(trial.value for trial in trials if trial.value is not None)
+
+
+def test_what_only_looked_slow_on_a_loaded_machine_is_measured_again_before_the_proof(database: Database) -> None:
+    configs = [config for config in SPACE.sample(np.random.default_rng(0), 12) if config != BEST]
+    for config in configs:
+        database.add_measurement(measurement_of(config, seconds_of(config)), MACHINE)
+    database.add_measurement(measurement_of(BEST, 3 * seconds_of(BEST), load=0.3), MACHINE)
+    laboratory = Replay()
+    outcome = run(_task(len(configs) + 1), laboratory, database)
+    assert laboratory.measured == [BEST]
+    assert outcome.winner is not None
+    assert outcome.winner.config == BEST
 
 
 def test_events_tell_the_run_in_order(database: Database) -> None:
