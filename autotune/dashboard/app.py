@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +19,6 @@ LIVE_MILLISECONDS = 2000
 # Pages with figures, and what Dash asks for once it has one: `assets/ahead.js` loads it while the page is being made.
 WITH_FIGURES = ("/workloads", "/workload", "/compare")
 AHEAD = ("plotly/package_data/plotly.min.js", "dash/dcc/async-graph.js", "dash/dcc/async-dropdown.js")
-# Scripts that Dash writes into every page and this one does not need: what old browsers lack, and tables to edit.
-NOT_NEEDED = re.compile(r"<script src=[^>]*(?:deps/polyfill@|dash_table/bundle)[^>]*></script>")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # All that a page may load or talk to is this server. Dash writes scripts into the page, Plotly compiles some charts.
 POLICY = (
@@ -30,18 +27,9 @@ POLICY = (
 )
 
 
-class Frame(Dash):
-    """Dash with the scripts that are needed."""
-
-    def interpolate_index(self, **parts: Any) -> str:
-        """The HTML of every page before its content comes."""
-        found: str = super().interpolate_index(**parts | {"scripts": NOT_NEEDED.sub("", parts["scripts"])})
-        return found
-
-
 def make_app(place: str, kernels: Sequence[TunedKernel] = ()) -> Dash:
     """The application for the database at `place`, a path or a URL; it is opened for every page anew, for reading."""
-    app = Frame(
+    app = Dash(
         __name__,
         title="autotune",
         update_title="",
