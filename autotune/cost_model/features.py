@@ -175,7 +175,7 @@ def features_of(nests: LoopNests, platform: Platform) -> Numbers:
         *tile.values(),
         sum(1 for loop in nest.loops if loop.kind is Kind.UNROLL),
         _log(nests.prefetch),
-        nest.streamed,
+        nests.streamed.astype(np.float64),
         _log(_loop_iterations(shape)),
         _log(shape.trips[-1] if len(shape.trips) else 1),
         *map(np.log2, padding),

@@ -18,7 +18,7 @@ from autotune.machine.peak_rates import stored_peaks
 from autotune.measure.measurement import Measurement
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
-from autotune.search.prior import Prior
+from autotune.search.prior import Prior, unlearnt
 from autotune.search.studies import config_key
 from autotune.templates import FunctionTemplate, nests_for, template_for
 
@@ -34,7 +34,10 @@ PROVEN = 8  # fastest configs of other workloads that are looked at before any o
 def prior_for(
     workload: Workload, machine: Machine, space: Space, database: Database, *, find: Find, seed: int = 0
 ) -> Prior | None:
-    """What other workloads, and this one on other machines, let expect; None where the database holds none of use."""
+    """What other workloads, and this one on other machines, let expect.
+
+    Where the database holds none of use it is what loop nests alone let expect, and None for a template without them.
+    """
     if isinstance(template_for(workload), FunctionTemplate):
         return None
     found = [
@@ -44,7 +47,7 @@ def prior_for(
     ]
     transfer = Transfer([experience for _, experience in found], seed)
     if not transfer.workloads:
-        return None
+        return unlearnt()
 
     def expect(configs: Sequence[Config], described: Vector) -> Vector:
         return transfer.predict(described, configs)

@@ -1,4 +1,4 @@
-"""What is expected of configs before anything was measured: by what other workloads have taught."""
+"""What is expected of configs before anything was measured: by what other workloads have taught, or by rule."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.cost_model.estimate import Vector
+from autotune.cost_model.roofline import foretold
 from autotune.schedule.space import Config
 
-UNKNOWN_ERROR = 0.5  # of log seconds, where there was no workload to hold out
+UNKNOWN_ERROR = 0.5  # of log seconds, where there was no workload to hold out, and of what rules say
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,8 @@ class Prior:
     def deviation(self) -> float:
         """How far a config may be from what is expected of it."""
         return self.error if np.isfinite(self.error) and self.error > 0 else UNKNOWN_ERROR
+
+
+def unlearnt() -> Prior:
+    """What loop nests and the machine's peaks let expect, where no other workload was measured."""
+    return Prior(lambda _, features: foretold(features), float("nan"))

@@ -187,6 +187,8 @@ class Proposer:
         Where features cost more than a knob's position, the process first chooses by the knobs whose to compute.
         """
         candidates, left, posterior = self._candidates(history, known, count, rng)
+        if not left.any():
+            return candidates[:0]
         target = self._policy.target(history.seconds)
         if self._describe is not None:
             outlook = Outlook([Belief(posterior, target)])

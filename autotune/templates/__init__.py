@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from autotune.machine import Machine, detect
 from autotune.schedule import Config, Workload
-from autotune.schedule.batches import Batch, batches
+from autotune.schedule.batches import Batch
 from autotune.templates.attention import AttentionTemplate
 from autotune.templates.base import Schedule, Scheduled, Template
 from autotune.templates.contraction import ContractionTemplate
@@ -57,8 +57,4 @@ def template_for(workload: Workload) -> Template | FunctionTemplate:
 def nests_for(workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
     """The loop nests of many configs, by structure; none of a user's own template, which has no loop nests."""
     template = template_for(workload)
-    if isinstance(template, FunctionTemplate):
-        return []
-    if isinstance(template, ContractionTemplate | AttentionTemplate):
-        return template.nests(workload, configs, machine)
-    return batches([template.nest(workload, config, machine) for config in configs])
+    return [] if isinstance(template, FunctionTemplate) else template.nests(workload, configs, machine)

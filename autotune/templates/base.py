@@ -1,10 +1,12 @@
 """What a template is: the contract between workloads and the schedules that run them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from autotune.machine import Machine
 from autotune.schedule import AnyStage, Config, LoopNest, Space, Workload
+from autotune.schedule.batches import Batch
 from autotune.schedule.blocks import Block
 from autotune.schedule.loops import SCALAR, LoopPlan
 from autotune.templates.contraction_form import Contraction
@@ -43,3 +45,6 @@ class Template(Protocol):
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
         """The loop nest that `config` decides: that of the stage with most operations."""
+
+    def nests(self, workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+        """The loop nests of many valid configs, by structure, as `nest` gives them one by one."""

@@ -442,7 +442,7 @@ def _product_nests(problem: Problem, configs: Sequence[Config]) -> LoopNests:
         else:
             steps[:, depth] = step.get(loop.name, loop.step)
     prefetched = numbers["prefetch"] if pattern.accumulator else np.zeros(len(configs), dtype=np.int64)
-    return LoopNests(pattern, steps, prefetched)
+    return LoopNests(pattern, steps, prefetched, np.zeros(len(configs), dtype=np.bool_))
 
 
 def _tile_sizes(numbers: Mapping[str, Number]) -> dict[str, Number]:

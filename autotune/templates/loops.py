@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
 
+import numpy as np
+
 from autotune.lang import Axis, TensorSpec
 from autotune.machine import Machine
 from autotune.schedule import (
@@ -24,9 +26,7 @@ from autotune.schedule import (
     AnyStage,
     Config,
     Constraint,
-    Kind,
     Knob,
-    Loop,
     LoopNest,
     PointStage,
     ReplayStage,
@@ -38,6 +38,7 @@ from autotune.schedule import (
     replayed,
     stages_of,
 )
+from autotune.schedule.batches import Batch, joined
 from autotune.schedule.blocks import Block, groups, residue_classes
 from autotune.schedule.costs import operations
 from autotune.schedule.loops import SCALAR, Ahead, LoopPlan
@@ -46,6 +47,7 @@ from autotune.schedule.structure import structural_extents
 from autotune.schedule.vectors import best_vector_axis, movements, slides, vector_axes, vector_cost
 from autotune.templates.base import Schedule, Scheduled
 from autotune.templates.contraction_form import reuses
+from autotune.templates.loop_nests import alike, nest_of, nests_of
 from autotune.templates.plain import plain_nest, work
 
 COPIES = (1, 2, 4, 8)
@@ -209,9 +211,22 @@ class LoopsTemplate:
 
     def nest(self, workload: Workload, config: Config, machine: Machine) -> LoopNest:
         """The nest of the main stage; `config` is taken as valid."""
-        problem = problem_for(workload, machine, str(config.get("states", RECOMPUTE)))
-        number = problem.groups.index(problem.main_group)
-        return _scheduled(problem.main, problem, config, _block(problem, config, number)).nest
+        return _main(workload, config, machine).nest
+
+    def nests(self, workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+        """The nests of many configs: one is made of those alike, the steps of its loops for all by arithmetic."""
+        found = []
+        for places in alike(configs):
+            some = [configs[place] for place in places]
+            found.append((np.array(places), nests_of(_main(workload, some[0], machine), some)))
+        return joined(found)
+
+
+def _main(workload: Workload, config: Config, machine: Machine) -> Scheduled:
+    """The main stage by a config that is taken as valid."""
+    problem = problem_for(workload, machine, str(config.get("states", RECOMPUTE)))
+    number = problem.groups.index(problem.main_group)
+    return _scheduled(problem.main, problem, config, _block(problem, config, number))
 
 
 def _block(problem: Problem, config: Config, number: int) -> Block | None:
@@ -351,40 +366,4 @@ def _scheduled(stage: AnyStage, problem: Problem, config: Config, block: Block |
     masked = (config["edges"] if main and "edges" in config else _edges(stage, problem)) == "mask"
     stream = bool(config.get("stream", False)) and not gathers  # of a sum there are few elements, which are read again
     plan = LoopPlan(axis, lanes, 1 if masked else copies, stream, ahead, masked)
-    return Scheduled(stage, None, _nest(stage, plan, block, problem), plan, block)
-
-
-def _nest(stage: AnyStage, plan: LoopPlan, block: Block | None, problem: Problem) -> LoopNest:
-    """The loops as the cost model sees them."""
-    nest = plain_nest(stage, problem.workload)
-    assert plan.vector is not None
-    vector = plan.vector.name
-    loops: list[Loop] = []
-    shared = [axis.name for axis in block.axes] if block else []
-    if block and block.tasks > 1:
-        share = -(-nest.extent(shared[0]) // block.tasks)
-        loops.append(Loop(f"{shared[0]}_task", shared[0], max(1, share), Kind.PARALLEL, block.tasks))
-    if block and block.size:
-        loops += [Loop(f"{name}_block", name, 1 if name != shared[-1] else block.size) for name in shared]
-    around = [axis.name for axis in stage.loops if axis != plan.vector]
-    summed = [axis.name for axis in stage.over if axis != plan.vector] if isinstance(stage, Stage) else []
-    if block and block.size:
-        summed = [name for name in summed if name not in shared[:-1]]
-    registers = isinstance(stage, Stage) and plan.vector in stage.axes and not stage.inner and bool(summed)
-    loops += [
-        Loop(name, name)
-        for name in around
-        if not (registers and name in summed) and not (block and block.size and name in shared[:-1])
-    ]
-    if plan.copies > 1 or registers:
-        loops.append(Loop(f"{vector}_copies", vector, plan.copies * plan.lanes))
-    if registers:  # a sum for each lane of each copy
-        loops += [Loop(name, name) for name in summed]
-    if plan.copies > 1:
-        loops.append(Loop(f"{vector}_vector", vector, plan.lanes, Kind.UNROLL))
-    elif not registers:
-        loops.append(Loop(f"{vector}_vector", vector, plan.lanes))
-    loops.append(Loop(vector, vector, 1, Kind.VECTOR))
-    ahead = max((ahead.distance for ahead in plan.ahead), default=0)
-    accumulator = summed[-1] if registers else None
-    return replace(nest, loops=tuple(loops), accumulator=accumulator, prefetch=ahead, streamed=plan.stream)
+    return Scheduled(stage, None, nest_of(stage, plan, block, problem.workload), plan, block)

@@ -3,7 +3,7 @@
 The loops are those of the stage, in the order chosen when it was made; LLVM vectorizes the innermost where it can.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -25,6 +25,7 @@ from autotune.schedule import (
     replayed,
     stages_of,
 )
+from autotune.schedule.batches import Batch, batches
 from autotune.schedule.loop_order import inner_axes
 from autotune.templates.base import Schedule, Scheduled
 
@@ -59,6 +60,10 @@ class PlainTemplate:
         del machine
         main = max(_chosen(workload, config), key=lambda stage: work(stage, workload))
         return plain(main, workload).nest
+
+    def nests(self, workload: Workload, configs: Sequence[Config], machine: Machine) -> list[Batch]:
+        """As `nest` gives them."""
+        return batches([self.nest(workload, config, machine) for config in configs])
 
 
 def _chosen(workload: Workload, config: Config) -> tuple[AnyStage, ...]:

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from autotune.cli.bench.model.data import from_tables
+from autotune.cli.bench.search.strategies import STRATEGIES
 from autotune.cli.bench.search.tables import load, tables
 from autotune.cli.bench.space import spaces
 from autotune.cli.bench.space.spaces import SPACES, Exhaustive
 from autotune.database import Database
 from autotune.errors import FormatError
 from autotune.machine import detect
+from autotune.templates import template_for
 from tests.cli.conftest import Invoke
 
 SMALL = Exhaustive(
@@ -60,6 +62,18 @@ def test_every_config_is_measured_and_nothing_again(
     assert measured.kernel == "matmul forward"
     assert len({repr(config) for config in measured.experience.configs}) == 4
     assert np.allclose(np.sort(measured.experience.seconds) * 1e3, np.sort(table.times))
+    places = STRATEGIES["ours_run"].search(table, 10, 0)  # a tuning run, which begins with the default
+    assert sorted(places) == [0, 1, 2, 3]
+    (first,) = table.space.configs(table.rows[[places[0]]])
+    default = template_for(SMALL.workload).default(SMALL.workload, detect())
+    assert abs(float(first["rows"]) - float(default["rows"])) == min(abs(n - float(default["rows"])) for n in (2, 4))
+    assert first["pack_left"] == str(default["pack_left"])
+
+
+def test_tables_of_others_are_not_replayed_as_tuning_runs(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("a,time_ms\n1,2\n2,3\n")
+    with pytest.raises(FormatError, match="no tables of `bench space`"):
+        STRATEGIES["ours_run"].search(load(tmp_path / "one.csv"), 2, 0)
 
 
 def test_a_folder_of_other_tables_is_refused(tmp_path: Path) -> None:

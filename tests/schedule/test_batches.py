@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autotune.cost_model import Platform, features_of_batches, features_of_nest
-from autotune.library import batch_matmul, conv2d, linear_gelu, matmul, softmax
+from autotune.library import batch_matmul, conv2d, layer_norm, linear_gelu, matmul, max_pool2d, softmax
 from autotune.machine import Cache, Machine, Peaks
 from autotune.runtime import TunedKernel
 from autotune.schedule.batches import batches, structure
@@ -33,6 +33,8 @@ CASES: Mapping[str, tuple[TunedKernel, str, dict[str, int | tuple[int, ...]]]] =
     "gathered": (conv2d, "forward", {"x": (2, 4, 12, 12), "w": (8, 4, 3, 3)}),
     "chained": (linear_gelu, "vjp:w", {"m": 40, "n": 24, "k": 32}),
     "rows": (softmax, "vjp:x", {"rows": 50, "cols": 70}),
+    "sums of columns": (layer_norm, "vjp:gamma", {"rows": 50, "cols": 70}),
+    "windows": (max_pool2d, "forward", {"x": (2, 3, 12, 12)}),
 }
 
 

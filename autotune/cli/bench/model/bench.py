@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autotune.cli import terminal
-from autotune.cli.bench.model.data import Lesson, Measured, lessons
+from autotune.cli.bench.model.data import Lesson, Measured, describing, lessons
 from autotune.cli.bench.results import Results
 from autotune.cost_model.estimate import Vector
 from autotune.cost_model.evaluation import TOP, Agreement, agreement
@@ -22,7 +22,7 @@ from autotune.machine import Machine, detect, peaks, versions
 from autotune.schedule import Config, Space, Workload
 from autotune.search.listed import listed
 from autotune.search.prior import Prior
-from autotune.search.proposer import Describe, History, Proposer
+from autotune.search.proposer import History, Proposer
 from autotune.templates import nests_for, template_for
 
 NEAR, TRIALS, BATCH = 0.95, 64, 8  # of the best speed; trials and batches of the replayed searches
@@ -109,24 +109,13 @@ def _prior(lesson: Lesson) -> Prior:
     return Prior(expect, transfer.error)
 
 
-def _describe(space: Space, experience: Experience) -> Describe:
-    """What is known of the configs that were measured."""
-    rows = space.indices(list(experience.configs))
-    known = {row.tobytes(): values for row, values in zip(rows, experience.features, strict=True)}
-
-    def describe(configs: Sequence[Config]) -> Vector:
-        return np.array([known[row.tobytes()] for row in space.indices(configs)])
-
-    return describe
-
-
 def _agreement(asked: Measured, prior: Prior | None, count: int, seed: int) -> Agreement:
     """Of the search's models, taught `count` drawn measurements, with the others."""
     experience, space = asked.experience, template_for(asked.workload).space(asked.workload, asked.machine)
     order = np.random.default_rng(seed).permutation(len(experience))
     known, asked_of = order[:count], order[count:]
     rows = space.indices(list(experience.configs))
-    proposer = Proposer(space, describe=_describe(space, experience), prior=prior, seed=seed)
+    proposer = Proposer(space, describe=describing(space, experience), prior=prior, seed=seed)
     history = History(rows[known], experience.seconds[known], rows[:0])
     return agreement(proposer.scores(history, rows[asked_of]), experience.seconds[asked_of])
 
@@ -146,7 +135,7 @@ def _trials(lesson: Lesson, repeats: int) -> dict[str, Any]:
 def _to_near(space: Space, experience: Experience, prior: Prior | None, seed: int) -> int:
     rows = space.indices(list(experience.configs))
     times = {row.tobytes(): float(time) for row, time in zip(rows, experience.seconds, strict=True)}
-    proposer = Proposer(space, describe=_describe(space, experience), prior=prior, seed=seed)
+    proposer = Proposer(space, describe=describing(space, experience), prior=prior, seed=seed)
     tried, seconds = rows[:0], np.zeros(0)
     while len(tried) < TRIALS:
         new = space.indices(proposer.propose(History(tried, seconds, rows[:0]), BATCH))

@@ -1,7 +1,7 @@
 """What the model is taught and asked: measured workloads of a database, or of the tables that `bench space` made."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,16 @@ import numpy as np
 from autotune.cli.bench.search.tables import load, name_of, tables
 from autotune.cli.bench.space.bench import FILE
 from autotune.cli.kernels import built_in
+from autotune.cost_model.estimate import Vector
 from autotune.cost_model.features import Platform, features_of_batches
 from autotune.cost_model.transfer import Experience
 from autotune.database import Database
 from autotune.errors import AutotuneError, FormatError
 from autotune.machine import Machine, Peaks
 from autotune.runtime.known import workload_among
-from autotune.schedule import Config, Workload
+from autotune.schedule import Config, Space, Workload
 from autotune.search.experience import experiences
+from autotune.search.proposer import Describe
 from autotune.templates import nests_for, template_for
 
 
@@ -67,6 +69,17 @@ def _measured(path: Path, row: dict[str, Any], machine: Machine, peaks: Peaks) -
     platform = Platform.of(machine, peaks, workload.threads)
     described = features_of_batches(nests_for(workload, configs, machine), len(configs), platform)
     return Measured(workload, machine, Experience(configs, described, table.times * 1e-3))
+
+
+def describing(space: Space, experience: Experience) -> Describe:
+    """The features of the configs that were measured, and of no others."""
+    rows = space.indices(list(experience.configs))
+    known = {row.tobytes(): values for row, values in zip(rows, experience.features, strict=True)}
+
+    def describe(configs: Sequence[Config]) -> Vector:
+        return np.array([known[row.tobytes()] for row in space.indices(configs)])
+
+    return describe
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import numpy as np
 
 from autotune.cli.bench.search.kernel_tuner import kernel_tuner
 from autotune.cli.bench.search.optuna_samplers import optuna_sampler
+from autotune.cli.bench.search.replay import propose, tuning_run
 from autotune.cli.bench.search.tables import Table
 from autotune.cost_model import ranks
 from autotune.search.policy import Policy
-from autotune.search.proposer import History, Proposer
+from autotune.search.proposer import Proposer
 
 Search: TypeAlias = Callable[[Table, int, int], Sequence[int]]
 """Places in the table of the configs that are evaluated, in their order, each once: `search(table, budget, seed)`."""
@@ -49,17 +50,6 @@ def _variant(policy: Policy, *, batch: int = 1) -> Search:
     )
 
 
-def propose(table: Table, budget: int, proposer: Proposer, *, batch: int) -> list[int]:
-    """What a proposer evaluates when it is asked for `batch` configs at a time."""
-    places: list[int] = []
-    nothing = table.space.indices([])
-    while len(places) < min(budget, len(table.rows)):
-        history = History(table.rows[places], table.times[places] / 1e3, nothing)
-        proposed = table.space.indices(proposer.propose(history, min(batch, budget - len(places))))
-        places += [table.places[row.tobytes()] for row in proposed]
-    return places
-
-
 def random(table: Table, budget: int, seed: int) -> list[int]:
     """Configs drawn without replacement."""
     rng = np.random.default_rng(seed)
@@ -75,6 +65,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         f"kt_{name}": Strategy(kernel_tuner(name), f"Kernel Tuner's {name}, replaying the table", "kernel_tuner")
         for name in ("genetic_algorithm", "adaptive_tabu_greywolf", "hybrid_vndx", "bayes_opt", "simulated_annealing")
     },
+    "ours_run": Strategy(tuning_run, "a tuning run on an empty database, on a table of bench space", variant=True),
     **{
         f"ours_{name}": Strategy(search, f"ours, but {words}", variant=True)
         for name, search, words in (

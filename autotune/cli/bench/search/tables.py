@@ -22,12 +22,16 @@ SUFFIXES = (".csv.gz", ".csv")
 
 @dataclass(frozen=True)
 class Table:
-    """A space, its configs as positions, shape (configs, knobs), and their times in ms; infinite for a failure."""
+    """A space, its configs as positions, shape (configs, knobs), and their times in ms; infinite for a failure.
+
+    `folder` is where it was read from, with whatever else lies there.
+    """
 
     name: str
     space: Space
     rows: Indices
     times: NDArray[np.float64]
+    folder: Path | None = None
 
     @cached_property
     def places(self) -> dict[bytes, int]:
@@ -75,7 +79,7 @@ def load(path: Path) -> Table:
         dict(zip(header[:-1], row, strict=True))
         for row in zip(*(values(column) for column in columns[:-1]), strict=True)
     ]
-    return Table(name_of(path), space, space.indices(configs), times)
+    return Table(name_of(path), space, space.indices(configs), times, path.parent)
 
 
 def values(texts: Iterable[str]) -> tuple[Value, ...]:
