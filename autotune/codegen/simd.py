@@ -1,4 +1,4 @@
-"""SIMD for Numba: pointers, register tiles, packing; with what generated modules use of vectors.
+"""SIMD for Numba: pointers and register tiles; with what generated modules use of vectors.
 
 Numba types carry LLVM values that live in registers:
 
@@ -11,8 +11,7 @@ generated modules call their members by plain names. Pointers are Numba `CPointe
 stride works. A pointer does not keep its array alive: Numba frees an array after its last visible use, so whoever takes
 a `pointer` calls `keep` on the array after the pointer's last use.
 
-Why pointers: an array argument travels as seven fields, which costs a micro-kernel 10 to 20 %; and scalar packing loops
-cost a matrix product up to 25 % (measured on Zen 5), hence `panel_packing`.
+Why pointers: an array argument travels as seven fields, which costs a micro-kernel 10 to 20 % (measured on Zen 5).
 """
 
 from typing import Any, NamedTuple
@@ -29,7 +28,6 @@ from autotune.codegen.vector_memory import (
     VectorOperations,
     fence,
     strided_operations,
-    transposed,
     vector_operations,
 )
 from autotune.codegen.vectors import Mask, Vector
@@ -46,7 +44,6 @@ __all__ = [
     "get",
     "keep",
     "local_memory",
-    "panel_packing",
     "pointer",
     "prefetch",
     "put",
@@ -171,149 +168,6 @@ def _remaining(builder: Any, count: Any, done: int) -> Any:
 
 def _scaled(builder: Any, factor: int, step: Any) -> Any:
     return builder.mul(INT64(factor), step)
-
-
-def panel_packing(width: int, lanes: int) -> Any:
-    """Intrinsic `pack(source, step, depth_step, packed, count, depth)` that copies one panel of a block.
-
-    `packed[d * width + w] = source[w * step + d * depth_step]` for `d < depth`, `w < count`; lanes from `count` up to
-    `width` become zero, so that a micro-kernel may always read whole panels. Three loops, chosen by the strides at run
-    time: vector copies where `step` is 1, square transposes in registers where `depth_step` is 1, single elements
-    otherwise. Stores whole vectors, so up to `lanes` elements after the panel are overwritten: panels are packed in
-    ascending order and the buffer has that much slack.
-    """
-
-    @intrinsic
-    def pack(
-        _context: Any,
-        source: types.CPointer,
-        step: types.Integer,
-        depth_step: types.Integer,
-        packed: types.CPointer,
-        count: types.Integer,
-        depth: types.Integer,
-    ) -> Any:
-        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            element = arguments[0].type.pointee
-            name = f"autotune_pack_{width}_{lanes}_{8 * llvm.element_bytes(element)}"
-            function = builder.module.globals.get(name)
-            if function is None:
-                kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-                function = ir.Function(builder.module, kind, name)
-                function.linkage = "internal"
-                function.attributes.add("noinline")
-                _define_packing(function, width, lanes)
-            builder.call(function, arguments)
-            return context.get_dummy_value()
-
-        return types.void(source, types.intp, types.intp, packed, types.intp, types.intp), emit
-
-    return pack
-
-
-def _define_packing(function: Any, width: int, lanes: int) -> None:
-    builder = ir.IRBuilder(function.append_basic_block())
-    source, step, depth_step, packed, count, depth = function.args
-    one = INT64(1)
-    with builder.if_else(builder.icmp_signed("==", step, one)) as (unit, strided):
-        with unit:
-            whole = builder.icmp_signed("==", count, INT64(width))
-            with builder.if_else(whole) as (full, edge):
-                with full:
-                    _copy_rows(builder, source, depth_step, packed, None, depth, width, lanes)
-                with edge:
-                    _copy_rows(builder, source, depth_step, packed, count, depth, width, lanes)
-        with strided, builder.if_else(builder.icmp_signed("==", depth_step, one)) as (transposing, scattered):
-            with transposing:
-                _transpose_blocks(builder, source, step, packed, count, depth, width, lanes)
-            with scattered:
-                _copy_elements(builder, source, step, depth_step, packed, count, depth, width)
-    builder.ret_void()
-
-
-def _copy_rows(
-    builder: Any, source: Any, depth_step: Any, packed: Any, count: Any, depth: Any, width: int, lanes: int
-) -> None:
-    """Vector copies of `width` neighbours for each depth; `count` is None where all of them exist."""
-    with cgutils.for_range(builder, depth) as loop:
-        row = builder.gep(source, [builder.mul(loop.index, depth_step)])
-        target = builder.gep(packed, [builder.mul(loop.index, INT64(width))])
-        for start in range(0, width, lanes):
-            if count is None and start + lanes <= width:
-                value = llvm.load(builder, row, INT64(start), lanes)
-            else:
-                available = INT64(width) if count is None else count
-                value = llvm.load_masked(
-                    builder, row, INT64(start), llvm.lanes_below(builder, _remaining(builder, available, start), lanes)
-                )
-            llvm.store(builder, value, target, INT64(start))
-
-
-def _transpose_blocks(
-    builder: Any, source: Any, step: Any, packed: Any, count: Any, depth: Any, width: int, lanes: int
-) -> None:
-    """Squares of `lanes` rows by `lanes` depths, transposed in registers.
-
-    Blocks of rows go from last to first, because the last may overhang into the lanes that the first of the next depth
-    fills afterwards.
-    """
-    starts = range((width - 1) // lanes * lanes, -1, -lanes)
-    whole = builder.mul(builder.sdiv(depth, INT64(lanes)), INT64(lanes))
-    rest = builder.sub(depth, whole)
-    with cgutils.for_range_slice(builder, INT64(0), whole, INT64(lanes), INT64) as (at, _):
-        for start in starts:
-            rows = _rows(builder, source, step, count, start, at, width, lanes, None)
-            for column, value in enumerate(transposed(builder, rows)):
-                llvm.store(builder, value, packed, _packed_offset(builder, at, column, width, start))
-    with builder.if_then(builder.icmp_signed(">", rest, INT64(0))):
-        mask = llvm.lanes_below(builder, rest, lanes)
-        for start in starts:
-            rows = _rows(builder, source, step, count, start, whole, width, lanes, mask)
-            for column, value in enumerate(transposed(builder, rows)):
-                with builder.if_then(builder.icmp_signed("<", INT64(column), rest)):
-                    llvm.store(builder, value, packed, _packed_offset(builder, whole, column, width, start))
-
-
-def _packed_offset(builder: Any, at: Any, column: int, width: int, start: int) -> Any:
-    return builder.add(builder.mul(at, INT64(width)), INT64(column * width + start))
-
-
-def _rows(
-    builder: Any, source: Any, step: Any, count: Any, start: int, at: Any, width: int, lanes: int, mask: Any
-) -> list[Any]:
-    """`lanes` vectors along the depth from row `start` on.
-
-    Rows from `count` on read the first row again and are zeroed.
-    """
-    element = source.type.pointee
-    rows = []
-    for row in range(start, start + lanes):
-        if row >= width:
-            rows.append(llvm.constant(ir.VectorType(element, lanes), 0.0))
-            continue
-        inside = builder.icmp_signed("<", INT64(row), count)
-        offset = builder.add(at, builder.select(inside, builder.mul(INT64(row), step), INT64(0)))
-        loaded = (
-            llvm.load(builder, source, offset, lanes)
-            if mask is None
-            else llvm.load_masked(builder, source, offset, mask)
-        )
-        rows.append(builder.select(inside, loaded, llvm.constant(ir.VectorType(element, lanes), 0.0)))
-    return rows
-
-
-def _copy_elements(
-    builder: Any, source: Any, step: Any, depth_step: Any, packed: Any, count: Any, depth: Any, width: int
-) -> None:
-    element = source.type.pointee
-    with cgutils.for_range(builder, depth) as outer:
-        row = builder.gep(source, [builder.mul(outer.index, depth_step)])
-        target = builder.gep(packed, [builder.mul(outer.index, INT64(width))])
-        with cgutils.for_range(builder, count) as loop:
-            value = builder.load(builder.gep(row, [builder.mul(loop.index, step)]))
-            builder.store(value, builder.gep(target, [loop.index]))
-        with cgutils.for_range_slice(builder, count, INT64(width), INT64(1), INT64) as (lane, _):
-            builder.store(ir.Constant(element, 0.0), builder.gep(target, [lane]))
 
 
 class TileOperations(NamedTuple):

@@ -30,7 +30,7 @@ from autotune.schedule.structure import structural_extents
 from autotune.templates import FunctionTemplate, Schedule, Scheduled, template_for
 
 MOST_LOCAL = 16 << 10  # bytes of scratch that a function has on its stack, which saves its caller 0.1 µs (Zen 4)
-_INTRINSICS = ("get", "keep", "local_memory", "panel_packing", "pointer", "prefetch", "put", "shift", "tile_operations")
+_INTRINSICS = ("get", "keep", "local_memory", "pointer", "prefetch", "put", "shift", "tile_operations")
 _VECTORS = ("fence", "strided_operations", "vector_operations")
 _WINDOWS = ("Window", "index_reach", "run_lengths", "whole_numbers", "window_packing")
 
@@ -198,6 +198,7 @@ def _imports(lines: Lines, code: str) -> None:
     lines.add(f"from numba import {', '.join(('njit', *_called(('prange',), code), 'types'))}", "")
     for module, names in (
         ("borrowed", ("Borrowed",)),
+        ("panel_packing", ("panel_packing",)),
         ("simd", _INTRINSICS),
         ("vector_math", MATH),
         ("vector_memory", _VECTORS),

@@ -190,21 +190,23 @@ def _pack(lines: Lines, tiled: Tiled, side: Side) -> None:
     names, factors, panel = tiled.names, tiled.factors(side), tiled.panel(side)
     axis, depth = tiled.axis(side), tiled.depth
     length = f"{axis.name}_length" if axis else "1"
+    steps = [names.stride(read, axis) if axis else "0" for read in factors]
+    depth_steps = [names.stride(read, depth) for read in factors]
+
+    def sources(first: str) -> list[str]:
+        at = {depth: f"{depth.name}_block"} | ({axis: first} if axis else {})
+        return [f"shift({names.variable(read)}_at, {names.offset(read, at)})" for read in factors]
+
+    block = f"{axis.name}_block" if axis else ""
+    if len(factors) == 1:
+        extents = f"{length}, {depth.name}_length)  # {factors[0]}"
+        lines.add(
+            f"pack_{side}{tiled.label}({sources(block)[0]}, {steps[0]}, {depth_steps[0]}, {side}_panels, {extents}"
+        )
+        return
     with lines.block(f"for panel in range(0, {length}, {panel}):  # pack {' * '.join(map(str, factors))}"):
-        at = {depth: f"{depth.name}_block"} | ({axis: f"{axis.name}_block + panel"} if axis else {})
-        sources = [f"shift({names.variable(read)}_at, {names.offset(read, at)})" for read in factors]
-        steps = [names.stride(read, axis) if axis else "0" for read in factors]
-        depth_steps = [names.stride(read, depth) for read in factors]
-        target = f"shift({side}_panels, panel * {depth.name}_length)"
-        count = f"min({panel}, {length} - panel)"
-        if len(factors) == 1:
-            source, step, depth_step = sources[0], steps[0], depth_steps[0]
-            lines.add(
-                f"pack_{side}{tiled.label}({source}, {step}, {depth_step}, {target}, {count}, {depth.name}_length)"
-            )
-            return
-        lines.add(f"count, target = {count}, {target}")
-        for number, source in enumerate(sources):
+        lines.add(f"count, target = min({panel}, {length} - panel), shift({side}_panels, panel * {depth.name}_length)")
+        for number, source in enumerate(sources(f"{block} + panel")):
             lines.add(f"factor_{number} = {source}")
         with lines.block(f"for d in range({depth.name}_length):"), lines.block(f"for lane in range({panel}):"):
             product = " * ".join(

@@ -8,7 +8,8 @@ import pytest
 from numba import njit
 
 from autotune.codegen import allocate_scratch
-from autotune.codegen.simd import keep, panel_packing, pointer, shift, tile_operations, vector_operations
+from autotune.codegen.panel_packing import panel_packing
+from autotune.codegen.simd import keep, pointer, shift, tile_operations, vector_operations
 
 GUARD = -7.0
 
@@ -30,17 +31,19 @@ def packing(width: int, lanes: int):
 def test_panels_hold_the_block_and_zeros(width: int, lanes: int, dtype: str) -> None:
     run = packing(width, lanes)
     rng = np.random.default_rng(width)
-    memory = rng.standard_normal(20_000).astype(dtype)
-    for step, depth_step in [(1, 40), (40, 1), (40, 3), (-40, 1), (1, -50), (0, 1), (1, 0)]:
-        for depth in (0, 1, lanes - 1, lanes, 2 * lanes + 3):
-            for count in {1, width // 2 or 1, width}:
-                packed = np.full(depth * width + lanes, GUARD, dtype)
-                run(memory, 8000, step, depth_step, packed, count, depth)
-                expected = np.zeros((depth, width), dtype)
-                for lane in range(count):
-                    expected[:, lane] = memory[8000 + lane * step + np.arange(depth) * depth_step]
-                panel = packed[: depth * width].reshape(depth, width)
-                assert np.array_equal(panel, expected), (step, depth_step, depth, count)
+    memory = rng.standard_normal(40_000).astype(dtype)
+    for step, depth_step in [(1, 200), (40, 1), (40, 3), (-40, 1), (1, -50), (0, 1), (1, 0)]:
+        for depth in (0, 1, lanes - 1, lanes, 2 * lanes + 3, 35):
+            for count in {1, width // 2 or 1, width, 9 * width, 11 * width - 1}:
+                panels = -(-count // width)
+                packed = np.full(panels * depth * width + lanes, GUARD, dtype)
+                run(memory, 20_000, step, depth_step, packed, count, depth)
+                expected = np.zeros((panels * width, depth), dtype)
+                for place in range(count):
+                    expected[place] = memory[20_000 + place * step + np.arange(depth) * depth_step]
+                found = packed[: expected.size].reshape(panels, depth, width)
+                expected = expected.reshape(panels, width, depth).transpose(0, 2, 1)
+                assert np.array_equal(found, expected), (step, depth_step, depth, count)
 
 
 def test_packing_reads_nothing_outside_its_block() -> None:
@@ -55,7 +58,7 @@ def test_packing_reads_nothing_outside_its_block() -> None:
     run = packing(6, 8)
     packed = np.empty(1000, np.float32)
     try:
-        for count, depth in [(6, 13), (1, 3), (5, 8)]:
+        for count, depth in [(6, 13), (1, 3), (5, 8), (23, 18), (24, 16)]:
             run(floats, last - count * depth, depth, 1, packed, count, depth)  # rows end where the page ends
             run(floats, last - count * depth, 1, count, packed, count, depth)
     finally:
