@@ -51,6 +51,14 @@ def test_default_is_in_the_space(machine: Machine, dtype: str, threads: int, nam
     template.space(some, machine).check(template.default(some, machine))
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_columns_are_inside_by_default_where_both_operands_are_read_in_place_from_l1(machine: Machine) -> None:
+    for size, inner, packs in ((64, "columns", False), (1024, "rows", True)):
+        some = workload(size=size)
+        config = template_for(some).default(some, machine)
+        assert (config["inner"], config["pack_left"], config["pack_right"]) == (inner, packs, packs)
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(MACHINES), st.sampled_from(["forward", "vjp:a", "vjp:b"]))
 def test_every_config_fits_the_machine(seed: int, machine: Machine, direction: str) -> None:
     big = workload(direction=direction)
