@@ -249,7 +249,7 @@ def product_space(problem: Problem, machine: Machine) -> Space:
         len(factors) == 1 and not contraction.gathered for factors in (contraction.left, contraction.right)
     )
     knobs = (
-        Knob("rows", tuple(range(1, min(registers - 3, max(rows, 1)) + 1)), doc="rows of the register tile"),
+        Knob("rows", tuple(range(1, min(_most_rows(registers, 1), max(rows, 1)) + 1)), doc="rows of the register tile"),
         Knob(
             "vectors",
             tuple(range(1, max(1, min(MOST_VECTORS, -(-columns // lanes[0]))) + 1)),
@@ -374,6 +374,11 @@ def default_config(problem: Problem, machine: Machine) -> Config:
     }
 
 
+def _most_rows(registers: int, vectors: int) -> int:
+    """Rows that registers hold beside a row of the right operand and a broadcast; 3 are never for a tile."""
+    return min((registers - 1 - vectors) // vectors, registers - 3)
+
+
 def _tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[int, int]:
     """Rows and vectors of the default's register tile.
 
@@ -390,13 +395,13 @@ def _tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[int, int
         return covered(tile) * (1 + LOAD_COST * (tile[0] + tile[1]) / (tile[0] * tile[1]))
 
     vectors = min(2, max(1, -(-columns // lanes)))
-    usual = min((registers - 1 - vectors) // vectors, 6 if registers == 16 else 14, max(rows, 1)), vectors
+    usual = min(_most_rows(registers, vectors), 6 if registers == 16 else 14, max(rows, 1)), vectors
     if columns > MOST_VECTORS * lanes and covered(usual) <= 1 + WASTE:
         return usual
     tiles = [
         (high, wide)
         for wide in range(1, min(MOST_VECTORS, max(1, -(-columns // lanes))) + 1)
-        for high in range(1, min((registers - 1 - wide) // wide, max(rows, 1)) + 1)
+        for high in range(1, min(_most_rows(registers, wide), max(rows, 1)) + 1)
     ]
     # Multiply-adds in flight: two a cycle, five cycles each.
     return min([tile for tile in tiles if tile[0] * tile[1] >= 10] or tiles, key=cost)

@@ -52,6 +52,14 @@ def test_default_is_in_the_space(machine: Machine, dtype: str, threads: int, nam
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_default_is_in_the_space_for_any_number_of_rows(machine: Machine) -> None:
+    for rows in range(1, 34):
+        narrow = Workload.of(KERNELS["matmul"], {"m": rows, "k": 8, "n": 4}, "float64")
+        template = template_for(narrow)
+        template.space(narrow, machine).check(template.default(narrow, machine))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_columns_are_inside_by_default_where_both_operands_are_read_in_place_from_l1(machine: Machine) -> None:
     for size, inner, packs in ((64, "columns", False), (1024, "rows", True)):
         some = workload(size=size)
