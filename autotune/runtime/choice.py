@@ -1,7 +1,7 @@
 """Which schedule serves a workload: its winner, the winner of the nearest extents, a shipped one, or the default."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -79,9 +79,15 @@ class Tuned:
 
     def distances(self, workload: Workload) -> NDArray[np.float64]:
         """How far each is from a workload, as `cost_model.likeness` measures it; infinitely where it cannot serve."""
+        distances = np.full(len(self.records), np.inf)
+        fitting = self.fitting(workload)
+        distances[fitting] = self.candidates.distances(workload.sizes)[fitting]
+        return distances
+
+    def fitting(self, workload: Workload) -> list[int]:
+        """Positions of those whose code may serve a workload, in no order."""
         structure = structural_extents(workload)
-        fits = np.array([other == structure for other in self.structures])
-        return np.where(fits, self.candidates.distances(workload.sizes), np.inf)
+        return [position for position, other in enumerate(self.structures) if other == structure]
 
     def ranked(self, workload: Workload) -> Iterator[int]:
         """Positions of those that may serve a workload, the nearest first."""
@@ -96,9 +102,9 @@ class Tuned:
                 if position != own and distances[position] < np.inf
             )
 
-    def choose(self, workload: Workload) -> Choice | None:
-        """The nearest one whose config is still valid; None where there is none."""
-        for position in self.ranked(workload):
+    def choose(self, workload: Workload, order: Iterable[int] | None = None) -> Choice | None:
+        """The nearest one whose config is still valid, or the first in this order; None where there is none."""
+        for position in self.ranked(workload) if order is None else order:
             made_for, config = self.workloads[position], self.records[position].config
             if template_for(made_for).space(made_for, self.machine).contains(config):
                 return Choice(config, origin_of(made_for, workload, shipped=self.shipped), made_for)

@@ -8,10 +8,11 @@ import pytest
 
 import autotune as at
 from autotune.database import Database, Winner
-from autotune.machine import Machine, detect, versions
+from autotune.machine import Machine, detect
 from autotune.runtime import Origin, TunedKernel, choice
 from autotune.runtime.choice import read_known, rounded
 from autotune.schedule import Config, Knob, Space, Workload
+from tests.runtime.winners import winner_of
 
 
 @at.kernel
@@ -44,19 +45,8 @@ def workload(kernel: TunedKernel, direction: str = "forward", **extents: int) ->
     return kernel.workload(direction, kernel.extents(extents), threads=1)
 
 
-def winner_of(workload: Workload, block: int) -> Winner:
-    return Winner(
-        workload=workload.key,
-        machine=detect().fingerprint,
-        config={"block": block},
-        source="0" * 64,
-        samples=(1e-6,),
-        default_samples=(2e-6,),
-        ratio_low=1.5,
-        ratio_high=2.5,
-        versions=versions(),
-        proven="2026-01-31T12:00:00+00:00",
-    )
+def blocks(workload: Workload, block: int) -> Winner:
+    return winner_of(workload, {"block": block})
 
 
 def chosen(database: Path, wanted: Workload) -> Any:
@@ -97,9 +87,9 @@ def test_winners_are_of_one_definition(tmp_path: Path) -> None:
     assert ours.kernel.name == theirs.kernel.name
     assert ours.key != theirs.key
     with Database.open(tmp_path / "tuning.db") as database:
-        database.set_winner(winner_of(ours, 7), detect())
+        database.set_winner(blocks(ours, 7), detect())
         assert chosen(tmp_path / "tuning.db", theirs).origin is Origin.DEFAULT
-        database.set_winner(winner_of(theirs, 8), detect())
+        database.set_winner(blocks(theirs, 8), detect())
     assert chosen(tmp_path / "tuning.db", ours).config == {"block": 7}
     assert chosen(tmp_path / "tuning.db", theirs).config == {"block": 8}
 
@@ -107,7 +97,7 @@ def test_winners_are_of_one_definition(tmp_path: Path) -> None:
 def test_the_nearest_winner_serves_other_extents(tmp_path: Path) -> None:
     with Database.open(tmp_path / "tuning.db") as database:
         for block, size in ((1, 10), (2, 100)):
-            database.set_winner(winner_of(workload(window, c=4, h=size, r=3), block), detect())
+            database.set_winner(blocks(workload(window, c=4, h=size, r=3), block), detect())
     assert chosen(tmp_path / "tuning.db", workload(window, c=4, h=100, r=3)).origin is Origin.TUNED
     near = chosen(tmp_path / "tuning.db", workload(window, c=4, h=80, r=3))
     assert (near.origin, near.config) == (Origin.NEAREST, {"block": 2})

@@ -13,10 +13,11 @@ import pytest
 import autotune as at
 from autotune.database import Database, Winner
 from autotune.errors import ShapeError, UsageError
-from autotune.machine import detect, versions
+from autotune.machine import detect
 from autotune.runtime import Origin
 from autotune.schedule import Config
 from autotune.templates import template_for
+from tests.runtime.winners import stored, winner_of
 
 
 @at.kernel
@@ -35,26 +36,7 @@ def winner(m: int, k: int, n: int, **changed: int) -> tuple[Winner, Config]:
     """A record for a size, its config the default's with some knobs changed."""
     workload = product.workload("forward", {"m": m, "k": k, "n": n}, dtype="float64")
     config = template_for(workload).default(workload, detect()) | changed
-    found = Winner(
-        workload=workload.key,
-        machine=detect().fingerprint,
-        config=config,
-        source="0" * 64,
-        samples=(1e-6,),
-        default_samples=(2e-6,),
-        ratio_low=1.5,
-        ratio_high=2.5,
-        versions=versions(),
-        proven="2026-01-31T12:00:00+00:00",
-    )
-    return found, config
-
-
-def stored(place: Path, *found: Winner) -> str:
-    with Database.open(place) as database:
-        for one in found:
-            database.set_winner(one, detect())
-    return str(place)
+    return winner_of(workload, config), config
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,11 @@ from autotune import library
 from autotune.database import Database, Winner, shipped
 from autotune.database.exchange import entry_of
 from autotune.database.workload_key import WorkloadKey
-from autotune.machine import Machine, detect, versions
+from autotune.machine import Machine, detect
 from autotune.runtime import Origin
 from autotune.schedule import Workload
 from autotune.templates import template_for
+from tests.runtime.winners import winner_of
 
 
 @at.kernel
@@ -28,18 +29,8 @@ def scaled(x: at.Tensor["rows", "cols"], y: at.Tensor["cols", "n"]):
 
 def winner(rows: int, machine: Machine) -> Winner:
     workload = scaled.workload("forward", {"rows": rows, "cols": 16, "n": 32}, dtype="float64")
-    return Winner(
-        workload=workload.key,
-        machine=machine.fingerprint,
-        config=template_for(workload).default(workload, machine),
-        source="0" * 64,
-        samples=tuple(1e-6 * (1 + 0.01 * number) for number in range(40)),
-        default_samples=(2e-6,),
-        ratio_low=1.5,
-        ratio_high=2.5,
-        versions=versions(),
-        proven="2026-01-31T12:00:00+00:00",
-    )
+    made = winner_of(workload, template_for(workload).default(workload, machine), machine)
+    return replace(made, samples=tuple(1e-6 * (1 + 0.01 * number) for number in range(40)))
 
 
 def arrays(rows: int) -> tuple[np.ndarray, np.ndarray]:

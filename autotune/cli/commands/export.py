@@ -1,6 +1,7 @@
 """`autotune export`."""
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,8 +9,13 @@ import typer
 from autotune.cli.options import AsJson, DatabasePlace, OptionWords, database_place, kernel_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from autotune.lang import Kernel
+    from autotune.machine import Machine
     from autotune.runtime.export import Chosen
+
+    Functions = dict[Kernel, tuple[Chosen, ...]]
 
 
 def export(
@@ -55,50 +61,90 @@ def export(
       autotune export my_kernels.py:attention --threads 1 -o - | less
     """
     from autotune import settings
-    from autotune.cli import files, kernels, terminal, words
-    from autotune.errors import UsageError
+    from autotune.cli import files
     from autotune.machine import detect
-    from autotune.runtime.export import Request, chosen, function_name, module_text
+    from autotune.runtime.export import module_text
 
     machine = detect()
-    functions: dict[Kernel, tuple[Chosen, ...]] = {}
-    for word in kernel:
-        found = kernels.find(word)
-        given = {name: value for name, value in words.options(option).items() if name in found.options}
-        found = found.specialized(**(given if len(kernel) > 1 else words.options(option)))
-        request = Request(
-            directions=words.listed(direction, "--direction") if direction else None,
-            extents=found.extents(words.shapes(size)) if size else None,
-            dtypes=words.chosen(dtype, "--dtype", ("float32", "float64")) if dtype else None,
-            threads=threads or settings.thread_count(),
-        )
-        for definition, schedules in chosen(found, request, database_place(db), machine).items():
-            if any(function_name(definition) == function_name(other) for other in functions):
-                message = f"{function_name(definition)} is given twice; export one of them to another file"
-                raise UsageError(message)
-            functions[definition] = schedules
+    asked = Asked(size, option or (), dtype, direction, threads or settings.thread_count())
+    functions = _functions(kernel, asked, database_place(db), machine)
     text = module_text(functions, machine)
     if output == "-":
         sys.stdout.write(text)
         return
     with files.writing(output) as stream:
         stream.write(text)
-    each = [(function_name(definition), one) for definition, schedules in functions.items() for one in schedules]
     if as_json:
-        rows = [
-            {
-                "function": name,
-                "size": dict(one.workload.extents),
-                "dtype": one.workload.dtype,
-                "threads": one.workload.threads,
-                "schedule": one.choice.origin.value,
-            }
-            for name, one in each
-        ]
-        terminal.print_json({"file": output, "rows": rows})
-        return
+        _print_json(functions, output)
+    else:
+        _print_table(functions, output)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say, as it was written."""
+
+    size: str | None
+    option: "Sequence[str]"
+    dtype: str | None
+    direction: str | None
+    threads: int
+
+
+def _functions(names: "Sequence[str]", asked: Asked, database: str, machine: "Machine") -> "Functions":
+    """The schedules of each kernel and direction; raises UsageError where two functions would have one name."""
+    from autotune.cli import kernels, words
+    from autotune.errors import UsageError
+    from autotune.runtime.export import Request, chosen, function_name
+
+    functions: Functions = {}
+    for name in names:
+        found, options = kernels.find(name), words.options(asked.option)
+        if len(names) > 1:
+            options = {option: value for option, value in options.items() if option in found.options}
+        found = found.specialized(**options)
+        request = Request(
+            directions=words.listed(asked.direction, "--direction") if asked.direction else None,
+            extents=found.extents(words.shapes(asked.size)) if asked.size else None,
+            dtypes=words.chosen(asked.dtype, "--dtype", ("float32", "float64")) if asked.dtype else None,
+            threads=asked.threads,
+        )
+        for definition, schedules in chosen(found, request, database, machine).items():
+            if any(function_name(definition) == function_name(other) for other in functions):
+                message = f"{function_name(definition)} is given twice; export one of them to another file"
+                raise UsageError(message)
+            functions[definition] = schedules
+    return functions
+
+
+def _each(functions: "Functions") -> "list[tuple[str, Chosen]]":
+    """Names of functions with each of their schedules."""
+    from autotune.runtime.export import function_name
+
+    return [(function_name(definition), one) for definition, schedules in functions.items() for one in schedules]
+
+
+def _print_json(functions: "Functions", output: str) -> None:
+    from autotune.cli import terminal
+
+    rows = [
+        {
+            "function": name,
+            "size": dict(one.workload.extents),
+            "dtype": one.workload.dtype,
+            "threads": one.workload.threads,
+            "schedule": one.choice.origin.value,
+        }
+        for name, one in _each(functions)
+    ]
+    terminal.print_json({"file": output, "rows": rows})
+
+
+def _print_table(functions: "Functions", output: str) -> None:
+    from autotune.cli import terminal
+
     table = terminal.table("function", "size", "dtype", "schedule")
-    for name, one in each:
+    for name, one in _each(functions):
         sizes = ",".join(f"{extent}={elements}" for extent, elements in one.workload.extents)
         table.add_row(name, sizes, one.workload.dtype, one.choice.origin.value)
     terminal.console().print(table)

@@ -8,10 +8,9 @@ from autotune.database import Record
 from autotune.errors import UsageError
 from autotune.lang import Kernel
 from autotune.machine import Machine
-from autotune.runtime.choice import Choice, Origin, read_winners
+from autotune.runtime.choice import Choice, Origin, Tuned, read_winners
 from autotune.runtime.kernel import TunedKernel
 from autotune.schedule import ITEMSIZES, Workload
-from autotune.schedule.structure import structural_extents
 from autotune.templates import TemplatedKernel, template_for
 
 Extents = Mapping[str, int]
@@ -82,16 +81,11 @@ def chosen(
 
 def _served(workload: Workload, winners: Sequence[Record], machine: Machine) -> Choice:
     """The winner for these extents, else that of the nearest as an exported module measures it, else the default."""
-    found = []
-    for record in winners:
-        tuned = Workload.of(workload.kernel, record.extents, workload.dtype, workload.threads)
-        same = structural_extents(tuned) == structural_extents(workload)
-        if same and template_for(tuned).space(tuned, machine).contains(record.config):
-            found.append((_distance(record.extents, dict(workload.extents)), tuned, record.config))
-    if not found:
-        return Choice(template_for(workload).default(workload, machine), Origin.DEFAULT, workload)
-    apart, tuned, config = min(found, key=lambda one: one[0])
-    return Choice(config, Origin.NEAREST if apart else Origin.TUNED, tuned)
+    tuned = Tuned(workload.kernel, workload.dtype, workload.threads, machine, tuple(winners))
+    sizes = dict(workload.extents)
+    nearest = sorted(tuned.fitting(workload), key=lambda place: _distance(tuned.records[place].extents, sizes))
+    default = Choice(template_for(workload).default(workload, machine), Origin.DEFAULT, workload)
+    return tuned.choose(workload, nearest) or default
 
 
 def _distance(first: Extents, second: Extents) -> float:
