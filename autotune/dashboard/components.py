@@ -62,7 +62,8 @@ def graph(figure: Any, identity: str, caption: str) -> Component:
     """A figure with a sentence on how to read it, or the reason why there is nothing to see."""
     reason = empty(figure)
     if reason is not None:
-        return html.P(unescape(reason), className="soft", id=identity)
+        text = unescape(reason)
+        return html.P(f"{text[:1].upper()}{text[1:]}.", className="soft", id=identity)
     figure.update_layout(uirevision=identity)  # a zoom outlives an update
     shown = dcc.Graph(figure=figure, id=identity, config=SETTINGS, style={"height": f"{figure.layout.height}px"})
     return aria(html.Figure([shown, html.Figcaption(caption)]), label=caption)
@@ -104,10 +105,14 @@ def time(seconds: float | None) -> str:
     return NONE if seconds is None else units.duration(seconds)
 
 
-def pages(links: Sequence[tuple[str, str]], current: str) -> Component:
-    """Links to the pages of a long table."""
-    parts: list[Part] = [
-        aria(html.Span(name, className="current"), current="page") if name == current else dcc.Link(name, href=href)
-        for name, href in links
-    ]
+def pages(links: Sequence[tuple[str, str] | None], current: str) -> Component:
+    """Links to the pages of a long table; None where some are left out."""
+    parts: list[Part] = []
+    for each in links:
+        if each is None:
+            parts.append(html.Span("…", className="gap"))
+        elif each[0] == current:
+            parts.append(aria(html.Span(current, className="current"), current="page"))
+        else:
+            parts.append(dcc.Link(each[0], href=each[1]))
     return aria(html.Nav(parts, className="pages"), label="Pages")

@@ -1,5 +1,7 @@
 """Long tables in pages."""
 
+from itertools import pairwise
+
 from dash import html
 from dash.development.base_component import Component
 
@@ -21,4 +23,8 @@ def turner(address: Address, total: int) -> Component:
         return html.Div()
     current = min(last, max(1, address.number("page", 1)))
     near = sorted({1, *range(max(1, current - 2), min(last, current + 2) + 1), last})
-    return pages([(str(page), address.with_(page=page)) for page in near], str(current))
+    links: list[tuple[str, str] | None] = []
+    for before, page in pairwise([0, *near]):
+        links += [None] if page > before + 1 else []
+        links.append((f"{page:,}", address.with_(page=page)))
+    return pages(links, f"{current:,}")

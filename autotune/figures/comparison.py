@@ -69,7 +69,7 @@ def failures(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     if not failing:
         return look.nothing(theme, "no measurement failed")
     several = len({each.machine for each in tuned}) > 1
-    figure = _rows(theme, len(failing))
+    figure = _rows(theme, len(failing), legend=True)
     for status in (status for status in Status if status is not Status.OK):
         counts = [each.counts.get(status, 0) for each in failing]
         if any(counts):

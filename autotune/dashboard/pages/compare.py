@@ -26,6 +26,8 @@ def render(address: Address, context: Context) -> Page:
     options = {f"{MACHINE}{fingerprint}": f"machine {cpu} ({fingerprint})" for fingerprint, cpu in machines.items()}
     options |= {f"{RUN}{name}": f"run {name}" for name in names}
     sides = [address.text(name) for name in ("left", "right")]
+    # Those in the address can be chosen too, however long ago they ran.
+    options |= {side: f"run {side.removeprefix(RUN)}" for side in sides if side is not None and side.startswith(RUN)}
     parts: list[Part] = [_choices(options, sides)]
     left, right = sides
     if left is None or right is None:
