@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from autotune.cli.kernels import known
 from autotune.cli.progress import display
 from autotune.machine import Machine, peaks
 from autotune.schedule import Workload
-from autotune.search import Outcome, tune
+from autotune.search import Bench, Outcome, tune
 
 if TYPE_CHECKING:
     from autotune.database import Database
@@ -30,26 +31,37 @@ class Effort:
 
 
 def tune_each(
-    workloads: Sequence[Workload], effort: Effort, *, database: "Database", machine: Machine, out: Console
+    workloads: Sequence[Workload],
+    effort: Effort,
+    *,
+    database: "Database",
+    machine: Machine,
+    out: Console,
+    beside: Bench | None = None,
 ) -> Iterator[Outcome]:
-    """The outcome of each workload as it is there; what is left of the time is shared evenly among those to come."""
+    """The outcome of each workload as it is there; what is left of the time is shared evenly among those to come.
+
+    All are built and measured by the same processes: those of the bench `beside`, else of one that ends with the last.
+    """
     deadline = None if effort.seconds is None else time.monotonic() + effort.seconds
-    for index, workload in enumerate(workloads):
-        share = None if deadline is None else max(0.0, deadline - time.monotonic()) / (len(workloads) - index)
-        part = f"({index + 1} of {len(workloads)})" if len(workloads) > 1 else ""
-        peak = peaks(machine).flops(workload.dtype, workload.threads)
-        with display(out, workload, peak, part) as report:
-            outcome = tune(
-                workload,
-                machine=machine,
-                database=database,
-                trials=effort.trials,
-                seconds=share,
-                seed=effort.seed,
-                report=report,
-                find=known,
-            )
-        yield outcome
+    with nullcontext(beside) if beside else Bench(workloads[0], machine) as processes:
+        for index, workload in enumerate(workloads):
+            share = None if deadline is None else max(0.0, deadline - time.monotonic()) / (len(workloads) - index)
+            part = f"({index + 1} of {len(workloads)})" if len(workloads) > 1 else ""
+            peak = peaks(machine).flops(workload.dtype, workload.threads)
+            with display(out, workload, peak, part) as report:
+                outcome = tune(
+                    workload,
+                    machine=machine,
+                    database=database,
+                    trials=effort.trials,
+                    seconds=share,
+                    seed=effort.seed,
+                    report=report,
+                    find=known,
+                    beside=processes,
+                )
+            yield outcome
 
 
 def thinking(outcomes: Sequence[Outcome]) -> dict[str, float]:

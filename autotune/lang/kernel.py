@@ -17,7 +17,7 @@ from autotune.lang.computed import Computed
 from autotune.lang.expressions import Expr
 from autotune.lang.flops import count_flops
 from autotune.lang.graph import subexpressions
-from autotune.lang.specs import Input, Output, ScalarSpec, grouped
+from autotune.lang.specs import Input, Output, grouped
 from autotune.lang.validate import check_kernel, check_used, naming, sizes_of
 
 FORWARD = "forward"
@@ -44,7 +44,7 @@ class Kernel:
         check_name("a kernel", self.name)
         with naming(self.name):
             check_kernel(self.inputs, self.outputs)
-            bounds.check_symbolic(self._accesses, self.sizes)
+            bounds.check_symbolic(self.accesses, self.sizes)
             if self.direction == FORWARD:
                 # A derived kernel is given its inputs by rule: the cotangent is one even where the gradient is zero.
                 check_used(self.inputs, self.outputs)
@@ -53,15 +53,6 @@ class Kernel:
     def sizes(self) -> dict[str, Expr]:
         """The extents that no input has, and how many elements each has: an expression of the others."""
         return sizes_of(self.outputs)
-
-    @cached_property
-    def plain_extents(self) -> bool:
-        """Whether each dimension of an array is an extent of an input, and all indices are axes of just that extent.
-
-        Then shapes need only agree: no extent follows from others, no index can lead outside.
-        """
-        arrays = [spec for spec in (*self.inputs, *self.outputs) if not isinstance(spec, ScalarSpec)]
-        return not self.sizes and not self._accesses and all(count == 1 for spec in arrays for count in spec.groups)
 
     @cached_property
     def opaque(self) -> bool:
@@ -75,7 +66,8 @@ class Kernel:
         return None
 
     @cached_property
-    def _accesses(self) -> tuple[bounds.Access, ...]:
+    def accesses(self) -> tuple[bounds.Access, ...]:
+        """The affine indices that could lead outside what they index, and are proven not to from the extents."""
         return bounds.accesses(self.inputs, self.outputs)
 
     @property
@@ -116,7 +108,7 @@ class Kernel:
         index without padding would lead outside what it indexes.
         """
         known = shapes.complete(self.name, self.sizes, extents)
-        bounds.check_concrete(self.name, self._accesses, known)
+        bounds.check_concrete(self.name, self.accesses, known)
         return known
 
     def infer_extents(self, shapes_of_inputs: Mapping[str, tuple[int, ...]], *, split: bool = False) -> dict[str, int]:

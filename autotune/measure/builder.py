@@ -1,7 +1,7 @@
 """Building candidates in parallel: each compiles in a child process, which fills Numba's cache on disk."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -19,6 +19,8 @@ from autotune.settings import thread_count
 PRELOAD = ("numba", "autotune.codegen")
 # The end of a compiler's message says what is wrong; the rest is the way it went.
 ERROR_LINES = 30
+# Numba and LLVM never free what they have compiled: some megabytes a source.
+BUILDS_PER_PROCESS = 100
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Builder:
         limit = default_limit(count) if memory_limit is None else memory_limit
         self._timeout = timeout
         self._workers = [Worker(preload=PRELOAD, memory_limit=limit) for _ in range(count)]
+        self._builds = Counter[Worker]()
         for worker in self._workers:
             worker.start()
 
@@ -84,10 +87,17 @@ class Builder:
                 wait([worker.connection for worker in running], min(worker.seconds_left for worker in running))
                 for worker in list(running):
                     if (reply := worker.take()) is not None:
+                        self._renew(worker)
                         yield running.pop(worker).ended(reply)
         finally:
             for worker in running:
                 worker.stop()
+
+    def _renew(self, worker: Worker) -> None:
+        """End a process that has built many sources; its next build starts another."""
+        self._builds[worker] += 1
+        if self._builds[worker] % BUILDS_PER_PROCESS == 0:
+            worker.stop()
 
 
 @dataclass(frozen=True)

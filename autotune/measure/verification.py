@@ -13,6 +13,7 @@ PATTERN = 0xA5
 GUARD_ROWS = 32
 LEAST_GUARD = 64 * 1024
 LARGEST_GUARD = 8 * 1024 * 1024
+PIECE = 1 << 14  # elements that are checked at a time: with what is computed of them, half of a second-level cache
 
 
 class WrongResultError(Exception):
@@ -84,6 +85,8 @@ def check_values(got: Array, expected: Array, bound: Array, name: str = "") -> N
     NaN and infinity must be where the reference has them; a bound that is NaN or infinite allows any finite value. The
     text names the worst element, of the output `name` where there are several, and counts the wrong ones.
     """
+    if _plainly_right(got, expected, bound):
+        return
     allowed = np.where(np.isnan(bound), np.inf, np.maximum(bound, np.finfo(np.float64).tiny))
     with np.errstate(invalid="ignore", over="ignore"):
         excess = np.abs(got.astype(np.float64) - expected) / allowed
@@ -99,6 +102,17 @@ def check_values(got: Array, expected: Array, bound: Array, name: str = "") -> N
         f"{int(wrong.sum())} of {got.size} elements are wrong"
     )
     raise WrongResultError(message)
+
+
+def _plainly_right(got: Array, expected: Array, bound: Array) -> bool:
+    """Whether all is finite and within the bound; piece by piece, so that what is computed stays in the caches."""
+    flat = [array.reshape(-1) for array in (got, expected, bound)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, got.size, PIECE):
+            some, right, allowed = (array[start : start + PIECE] for array in flat)
+            if not (np.abs(np.subtract(some, right, dtype=np.float64)) <= allowed).all():
+                return False
+    return bool(got.size)
 
 
 def check_untouched(name: str, array: Array, pristine: Array) -> None:

@@ -6,7 +6,7 @@ strides would each cost more than entering the machine code, which looks at the 
 call_ are the call's own; no input of a kernel may have one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -19,16 +19,18 @@ _TEXT = """
 def call(call_self, {parameters}*, out=None{options}):{specialize}
     if call_scoped:
         return call_within({arguments}, out)
-    if out is not None:
-        return call_into(out, {arguments})
     try:
         {entry} = call_latest[0]
         if not ({same}):
             {dtype}
             call_latest[0] = {entry} = ({conditions}call_plans or call_no_plans)[{shapes}]
-    except (KeyError, AttributeError):
-        return call_other({arguments})
-    {allocate}
+        if out is None:
+            {allocate}
+        else:
+            {given}
+                return call_into(out, {arguments})
+    except (KeyError, AttributeError):  # a signature that is new, or an argument that is no array
+        return call_other({arguments}) if out is None else call_into(out, {arguments})
     try:
         if call_pool is None:
             call_refused = call_compute({operands}{results})
@@ -40,7 +42,7 @@ def call(call_self, {parameters}*, out=None{options}):{specialize}
             call_refused = call_compute({operands}{results}, call_scratch[0])  # with * a call takes 0.2 µs longer
             call_pool.append(call_scratch)
     except (TypeError, AttributeError):  # an argument has dtype and shape, but is no array
-        return call_other({arguments})
+        return call_other({arguments}) if out is None else call_into(out, {arguments})
     if call_refused:
         call_plan.run({arguments}, ({results},))
     return {results}
@@ -71,8 +73,9 @@ def write_call(kernel: Kernel, scope: dict[str, Any]) -> Callable[..., Any]:
 
     `scope` has call_float32_plans and call_float64_plans, which map shapes to an entry as `entry_of` makes it, a list
     call_latest of the entry of the latest call, at first `no_entry`, an empty dict call_no_plans, the dtypes
-    call_float32, call_float64 and call_int64, and call_other and call_into for calls that no plan is found for or that
-    are given `out`. While call_scoped is not empty, call_within serves all calls.
+    call_float32, call_float64 and call_int64, the class call_ndarray, call_overlap, which says whether two arrays may
+    share memory, and call_other and call_into for calls that no plan is found for, without and with `out`, or whose
+    `out` does not fit or may overlap. While call_scoped is not empty, call_within serves all calls.
     """
     names = [spec.name for spec in kernel.inputs]
     tensors = [spec for spec in kernel.inputs if isinstance(spec, TensorSpec)]
@@ -148,57 +151,30 @@ def _results(kernel: Kernel, tensors: Sequence[TensorSpec]) -> dict[str, str]:
     ]
     return {
         "entry": ", ".join(("call_plan, call_compute", found, "call_empty, call_pool, call_dtype", *given)),
-        "allocate": "\n    ".join(made),
+        "allocate": "\n            ".join(made),
+        "given": _given(results, shapes, dtypes, [spec.name for spec in tensors]),
         "results": ", ".join(results),
     }
 
 
+def _given(results: Sequence[str], shapes: Sequence[str], dtypes: Sequence[str], tensors: Sequence[str]) -> str:
+    """Takes `out` for the results, and asks whether it may be written to while the inputs are read.
+
+    What owns its memory overlaps with nothing but its views; only of views is asked where they lie, 0.2 µs each.
+    """
+    unfit, lines = [], [f"{results[0]} = out"]
+    if len(results) > 1:
+        several, nothing = f"out.__class__ is tuple and len(out) == {len(results)}", (None,) * len(results)
+        lines = [f"{', '.join(results)} = out if {several} else {nothing}"]
+    for number, (result, shape, dtype) in enumerate(zip(results, shapes, dtypes, strict=True)):
+        flags, others = f"call_flags_{number}", [*tensors, *results[:number]]
+        unfit += [f"{result}.__class__ is not call_ndarray", f"{result}.shape != {shape}"]
+        unfit += [f"{result}.dtype is not {dtype}", f"not ({flags} := {result}.flags).writeable"]
+        alone = [f"not {flags}.owndata", *(f"{other} is {result} or {other}.base is not None" for other in others)]
+        overlaps = [f"call_overlap({other}, {result})" for other in others]
+        unfit.append(f"({' or '.join(alone)}) and ({' or '.join(overlaps)})")
+    return "\n            ".join([*lines, f"if {' or '.join(unfit)}:"])
+
+
 def _listed(names: Sequence[str]) -> str:
     return "".join(f"{name}, " for name in names)
-
-
-# What the shapes of a call say, where every dimension is an extent and none follows from others.
-_SIZES = """
-def sizes({found}):
-    {unpack} = {found}
-    if {refused}:
-        return None
-    return ({extents},), {results}, {largest}, ({given},)
-"""
-
-
-def write_sizes(kernel: Kernel, least: Mapping[str, int]) -> Callable[..., Any] | None:
-    """A function of what `key_of` gives: extents, shapes of results, elements of the largest, shapes of the tensors.
-
-    It is quick and says only what is plain: it returns None where an extent is below its `least`, or 1, or two that
-    should be equal are not, and raises ValueError for another rank. Where extents follow from others, or indices could
-    lead outside, there is no such function.
-    """
-    tensors = [spec for spec in kernel.inputs if isinstance(spec, TensorSpec)]
-    whole = all(spec.extents for spec in tensors) and all(output.extents for output in kernel.outputs)
-    if not (kernel.plain_extents and tensors and whole):
-        return None
-    unpack: list[str] = []
-    equal: list[str] = []
-    known: dict[str, str] = {}
-    for tensor, spec in enumerate(tensors):
-        names = [f"size_{tensor}_{dimension}" for dimension in range(len(spec.extents))]
-        for extent, name in zip(spec.extents, names, strict=True):
-            if known.setdefault(extent, name) != name:
-                equal.append(f"{name} != {known[extent]}")
-        unpack.append(f"({_listed(names)})")
-    results = [f"({_listed([known[extent] for extent in output.extents])})" for output in kernel.outputs]
-    counts = [" * ".join(known[extent] for extent in output.extents) for output in kernel.outputs]
-    text = _SIZES.format(
-        found="shapes",
-        unpack=unpack[0] if len(tensors) == 1 else ", ".join(unpack),
-        refused=" or ".join([*equal, *(f"{name} < {least.get(extent, 1)}" for extent, name in known.items())]),
-        extents=", ".join(known[extent] for extent in kernel.extent_names),
-        results=results[0] if len(results) == 1 else f"({', '.join(results)})",
-        largest=counts[0] if len(counts) == 1 else f"max({', '.join(counts)})",
-        given="shapes" if len(tensors) == 1 else "*shapes",
-    )
-    scope: dict[str, Any] = {}
-    exec(compile(text, f"<sizes of {kernel.name}>", "exec"), scope)
-    made: Callable[..., Any] = scope["sizes"]
-    return made

@@ -18,7 +18,7 @@ from autotune.lang import Kernel
 from autotune.lang.reference import evaluate
 from autotune.machine import Machine
 from autotune.runtime.choice import Choice
-from autotune.runtime.grouping import Split, splitting
+from autotune.runtime.grouping import grouped_arguments, splitting_of
 from autotune.runtime.result_memory import allocator
 from autotune.schedule import Workload
 from autotune.schedule.space import Value
@@ -50,14 +50,14 @@ class Result:
 class Plan:
     """How calls with inputs of the same shapes and dtype are served.
 
-    `call(*inputs, *outputs, *scratch)` computes and returns 0, or the number of an argument whose strides it cannot
-    take, or -n where an index is out of range; then text n of `checks` says which.
-    `pool` holds scratch that no call is using: a list's pop and append are atomic, so threads share it without a lock.
-    It is None where `call` takes no scratch.
+    `split_call(*inputs, *outputs, *scratch)`, of arrays with a dimension for each extent, computes and returns 0, or
+    the number of an argument whose strides it cannot take, or -n where an index is out of range; then text n of
+    `checks` says which. `pool` holds scratch that no call is using: a list's pop and append are atomic, so threads
+    share it without a lock. It is None where the call takes no scratch.
     """
 
     workload: Workload
-    call: Callable[..., int]
+    split_call: Callable[..., int]
     results: tuple[Result, ...]
     scratch: int
     pool: list[tuple[Array, ...]] | None
@@ -65,12 +65,21 @@ class Plan:
     path: Path | None
     checks: tuple[str, ...] = ()
     function: Any = None
-    """What `call` is the entry point of, for callers that Numba compiles."""
+    """What `split_call` is the entry point of, for callers that Numba compiles."""
 
     @property
     def plan(self) -> "Plan":
         """Itself, as `NearPlan` has one."""
         return self
+
+    @cached_property
+    def call(self) -> Callable[..., int]:
+        """The same of arrays as the caller has them."""
+        kernel, shapes = self.workload.kernel, self.workload.shapes
+        splitting = splitting_of(kernel)
+        if splitting is None:
+            return self.split_call
+        return splitting(self.split_call, *(shapes[name] for _, name in grouped_arguments(kernel)))
 
     def allocate(self) -> tuple[Array, ...]:
         """Scratch for one call: the arguments of `call` after the outputs, none where it takes none."""
@@ -132,18 +141,17 @@ def empty_plan(workload: Workload) -> Plan:
             array[...] = results[output.name]
         return 0
 
-    return Plan(workload, splitting(call, splits(workload)), results_of(workload), 0, None, None, None)
+    return Plan(workload, call, results_of(workload), 0, None, None, None)
 
 
 def compiled_plan(workload: Workload, choice: Choice, machine: Machine) -> Plan:
     """Run the schedule of `choice`."""
     compiled = _compiled(choice, machine)
-    call = splitting(compiled.call, splits(workload))
     checks = tuple(getattr(compiled.module, "CHECKS", ()))
     pool: list[tuple[Array, ...]] | None = [] if compiled.scratch else None
     return Plan(
         workload,
-        call,
+        compiled.call,
         results_of(workload),
         compiled.scratch,
         pool,
@@ -160,16 +168,6 @@ def results_of(workload: Workload) -> tuple[Result, ...]:
     return tuple(
         Result(output.name, kernel.call_shape_of(output.name, extents), INTEGER if output.integer else real)
         for output in kernel.outputs
-    )
-
-
-def splits(workload: Workload) -> tuple[Split, ...]:
-    """The arguments that the caller has with merged dimensions."""
-    kernel = workload.kernel
-    return tuple(
-        Split(position, workload.shapes[spec.name], position >= len(kernel.inputs))
-        for position, spec in enumerate((*kernel.inputs, *kernel.outputs))
-        if any(count != 1 for count in spec.groups)
     )
 
 

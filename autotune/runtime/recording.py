@@ -83,7 +83,7 @@ class Recording:
 
     def recorded(self, plan: Plan, kernel: "TunedKernel") -> Plan:
         """The plan, whose calls are counted from now on."""
-        place, compute = place_of(kernel), plan.call  # now: at its end a script has lost its __file__
+        place, compute = place_of(kernel), plan.split_call  # now: at its end a script has lost its __file__
         with self._counting:
             tally = self.tallies.setdefault((plan.workload.key, place), Tally(plan.workload, place))
 
@@ -94,7 +94,7 @@ class Recording:
                 self._add(tally, perf_counter_ns() - start)
             return refused
 
-        return replace(plan, call=call)
+        return replace(plan, split_call=call)
 
     def write(self) -> None:
         """Put the list in place, a line a workload that was called. That it cannot be written ends no program."""

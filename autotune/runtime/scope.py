@@ -4,16 +4,18 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from autotune import settings
 from autotune.lang import Kernel
 from autotune.machine import detect
 from autotune.runtime.arguments import DTYPES, INTEGER
 from autotune.runtime.choice import Known, read_known
-from autotune.runtime.fast_path import Entry, no_entry, write_call, write_sizes
+from autotune.runtime.fast_path import Entry, no_entry, write_call
 from autotune.runtime.near import Near
+from autotune.runtime.new_shapes import Sizes, write_sizes
 from autotune.runtime.plan import Plan
 from autotune.schedule import Workload
-from autotune.schedule.structure import LARGEST_WINDOW, may_be_structural
 
 MAX_PLANS = 4096  # shapes remembered for each dtype; beyond that all are forgotten, and found again
 
@@ -21,7 +23,7 @@ MAX_PLANS = 4096  # shapes remembered for each dtype; beyond that all are forgot
 class Plans(dict[Any, Entry]):
     """Entries by shapes. Asked for one that is not there, it makes one where a tuned schedule near by serves it."""
 
-    def __init__(self, sizes: Callable[..., Any] | None) -> None:
+    def __init__(self, sizes: Sizes | None) -> None:
         super().__init__()
         self.near: Near | None = None
         self._sizes = sizes
@@ -33,12 +35,14 @@ class Plans(dict[Any, Entry]):
             raise KeyError(shapes)
         try:
             found = self._sizes(shapes)
-        except ValueError:  # another rank, which is said where shapes are checked
+        except (ValueError, ZeroDivisionError):  # another rank or no extent, which is said where shapes are checked
             raise KeyError(shapes) from None
         entry = near.entry(*found) if found is not None else None
         if entry is None:
             raise KeyError(shapes)
-        self.keep(shapes, entry)
+        self[shapes] = entry
+        if len(self) > MAX_PLANS:
+            self.clear()
         return entry
 
     def keep(self, shapes: Any, entry: Entry) -> None:
@@ -53,13 +57,14 @@ class Scope:
 
     def __init__(self, kernel: Kernel, other: Callable[..., Any], into: Callable[..., Any]) -> None:
         self._kernel = kernel
-        sizes = write_sizes(kernel, dict.fromkeys(may_be_structural(kernel), LARGEST_WINDOW + 1))
+        sizes = write_sizes(kernel)
         self._plans = {dtype: Plans(sizes) for dtype in DTYPES}
         self._latest = [no_entry(kernel)]
         self._known: dict[tuple[str, int], Known] = {}
         self._names: dict[str, Any] = {f"call_{dtype}_plans": plans for dtype, plans in self._plans.items()}
         self._names |= {f"call_{name}": dtype for name, dtype in DTYPES.items()}
         self._names |= {"call_no_plans": {}, "call_int64": INTEGER, "call_latest": self._latest}
+        self._names |= {"call_ndarray": np.ndarray, "call_overlap": np.may_share_memory}
         self._names |= {"call_other": other, "call_into": into}
 
     def method(self, scoped: list[bool], within: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from autotune.lang import Affine, Expr, Kernel, Read, Reduce, Reindex
 from autotune.lang.graph import subexpressions
 from autotune.lang.sizes import extents_in
+from autotune.lang.traverse import erase
 from autotune.schedule.lowering import stages_of
 from autotune.schedule.stages import Stage
 from autotune.schedule.workload import Workload
@@ -47,7 +48,13 @@ def _slid_along(nodes: Iterable[Expr], extents: Mapping[str, int]) -> Iterator[s
                 yield axis.extent
 
 
-def may_be_structural(kernel: Kernel) -> frozenset[str]:
-    """Of a kernel with plain extents, those that are structural where they are small: of what is reduced over."""
-    nodes = subexpressions([output.expr for output in kernel.outputs])
-    return frozenset(axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over)
+def deciding_extents(kernel: Kernel) -> frozenset[str]:
+    """The extents whose sizes decide what is structural: of what is reduced over, and of axes in one affine index.
+
+    Sizes beyond `LARGEST_WINDOW` decide alike.
+    """
+    nodes = subexpressions([erase(output.expr) for output in kernel.outputs])
+    reduced = {axis.extent for node in nodes if isinstance(node, Reduce) for axis in node.over}
+    indices = [index for node in nodes if isinstance(node, Read | Reindex) for index in node.indices]
+    affine = [Affine.of(index).axes for index in indices if not isinstance(index, Expr)]
+    return frozenset(reduced | {axis.extent for axes in affine if len(axes) > 1 for axis in axes})

@@ -107,16 +107,19 @@ def tune(
     batch: int = 8,
     report: Report | None = None,
     find: Find | None = None,
+    beside: Bench | None = None,
 ) -> Outcome:
     """Tunes `workload` on this machine until `trials` configs are measured, earlier runs included, or time is up.
 
     `seconds` bounds the whole run. Every measurement goes into `database` as it is made; a run that was stopped is
     continued by the next. What the database holds of other workloads says where to begin: of those that `find` knows,
     and of the same kernel in the same direction. Ctrl-C ends the search early, not the proof; a second one ends that
-    too.
+    too. A bench `beside` lends its processes, which take 2 to 4 seconds of two cores to start.
     """
     begin(workload)
     task = task_of(workload, machine, trials=trials, seconds=seconds, seed=seed, batch=batch, find=find)
+    if beside is not None:
+        return run(task, Bench(workload, machine, beside=beside), database, report=report)
     with Bench(workload, machine) as laboratory:
         return run(task, laboratory, database, report=report)
 

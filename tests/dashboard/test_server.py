@@ -16,9 +16,10 @@ from werkzeug.test import Client
 
 from autotune.cli.bench.pages import request_later
 from autotune.dashboard.address import Address, link
-from autotune.dashboard.app import make_app, render
+from autotune.dashboard.app import make_app
 from autotune.dashboard.code import essential
 from autotune.dashboard.highlight import python
+from autotune.dashboard.rendering import render
 from autotune.dashboard.server import serve
 from autotune.database import Database
 from autotune.errors import DatabaseError, UsageError
@@ -93,7 +94,7 @@ class TestGuard:
         ("/trial", "id=9999", "There is no trial 9999"),
         ("/compare", f"left=machine:a&right=run:{RUN}", "A machine and a run cannot be compared"),
         ("/compare", f"left=run:{RUN}&right=run:none", "there is no run 'none' in this database"),
-        ("/compare", "left=machine:a&right=machine:b", "No workload was tuned on both machines"),
+        ("/compare", "left=machine:a&right=machine:b", "No workload has a winner on both machines"),
     ],
 )
 def test_bad_addresses_say_what_is_wrong(filled: Path, path: str, search: str, said: str) -> None:

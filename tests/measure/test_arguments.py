@@ -58,6 +58,11 @@ def overflowing(x: at.Tensor["n"]) -> Any:
     return at.output[i](at.log(-at.exp(x[i])))
 
 
+def rarely_negative(x: at.Tensor["n"]) -> Any:
+    (i,) = at.axes(x)
+    return at.output[i](at.log(x[i] + 4.2))
+
+
 def kernel(function: Any) -> Kernel:
     return define(function)
 
@@ -154,3 +159,14 @@ def test_they_are_the_same_every_time() -> None:
     (first, _), (second, _) = drawn(workload), drawn(workload)
     for name, argument in first.items():
         np.testing.assert_array_equal(argument, second[name])
+
+
+def test_a_large_workload_is_measured_with_the_numbers_that_suit_a_smaller_one() -> None:
+    arguments, expected = drawn(Workload.of(kernel(entropy), {"n": 100_000}))
+    assert np.all(arguments["x"] > 0)
+    assert np.all(np.isfinite(expected["out"]))
+
+
+def test_large_results_that_are_not_finite_are_drawn_anew() -> None:
+    arguments, _ = drawn(Workload.of(kernel(rarely_negative), {"n": 200_000}))
+    assert np.all(arguments["x"] > 0)

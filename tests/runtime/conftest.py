@@ -9,8 +9,7 @@ from autotune.errors import IndexRangeError
 from autotune.lang.reference import evaluate
 from autotune.machine import Machine
 from autotune.runtime import Choice, Origin, Plan, dispatch
-from autotune.runtime.grouping import splitting
-from autotune.runtime.plan import results_of, splits
+from autotune.runtime.plan import results_of
 from autotune.schedule import Workload
 
 
@@ -59,8 +58,7 @@ def _interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
             return 0
 
         checks = ("index into nothing", "index idx[t] into dimension 1 of table (extent v)")
-        whole = splitting(call, splits(workload))
-        return Plan(workload, whole, results_of(workload), 0, None, choice, None, checks)
+        return Plan(workload, call, results_of(workload), 0, None, choice, None, checks)
 
     monkeypatch.setattr(dispatch, "compiled_plan", interpreted)
     monkeypatch.setattr(

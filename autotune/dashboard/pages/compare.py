@@ -52,11 +52,13 @@ def _choices(options: dict[str, str], sides: Sequence[str | None]) -> Component:
 
 
 def _machines(left: str, right: str, address: Address, context: Context) -> list[Part]:
-    ours = {str(each.key): each for each in views.workloads(context.database, Filters(machine=left))}
-    theirs = {str(each.key): each for each in views.workloads(context.database, Filters(machine=right))}
+    ours, theirs = (
+        {str(each.key): each for each in views.proven(context.database, Filters(machine=fingerprint))}
+        for fingerprint in (left, right)
+    )
     both = [(ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())]
     if not both or left == right:
-        reason = "These are the same machine." if left == right else "No workload was tuned on both machines."
+        reason = "These are the same machine." if left == right else "No workload has a winner on both machines."
         return [html.P(reason, className="soft")]
     begin = offset(address)
     rows = [_row(*pair) for pair in both[begin : begin + SIZE]]

@@ -9,7 +9,7 @@ from autotune.database.views.curves import Curve, Point, Step, curve
 from autotune.database.views.predictions import Prediction, predictions
 from autotune.database.views.runs import Run, count_runs, run, run_names, runs, runs_of, stamp
 from autotune.database.views.trials import Sample, Trial, count_trials, every_trial, samples, trial, trials
-from autotune.database.views.workloads import Filters, Tuned, machines, tuned, workloads
+from autotune.database.views.workloads import Filters, Tuned, machines, proven, tuned, workloads
 
 __all__ = [
     "Curve",
@@ -27,6 +27,7 @@ __all__ = [
     "every_trial",
     "machines",
     "predictions",
+    "proven",
     "run",
     "run_names",
     "runs",

@@ -83,6 +83,13 @@ def workloads(database: Database, filters: Filters | None = None) -> tuple[Tuned
     return _tuned(database, wanted.conditions(), machine=wanted.machine)
 
 
+def proven(database: Database, filters: Filters | None = None) -> tuple[Tuned, ...]:
+    """All that fit and have a winner, as `workloads`, but no measurement is counted, which is what takes long."""
+    wanted = filters or Filters()
+    found = _tuned(database, wanted.conditions(), machine=wanted.machine, count=False)
+    return tuple(each for each in found if each.proven is not None)
+
+
 def machines(database: Database) -> dict[str, str]:
     """Names of CPUs by the fingerprints of their machines."""
     return {row["fingerprint"]: cpu_of(row["description"]) for row in _machines(database, None, None).values()}
@@ -100,10 +107,11 @@ def _tuned(
     *,
     machine: str | None = None,
     machine_id: int | None = None,
+    count: bool = True,
 ) -> tuple[Tuned, ...]:
     machines = _machines(database, machine, machine_id)
     known = {row["id"]: row for row in rows(database, select(WorkloadRow.__table__).where(*conditions))}
-    counted = rows(database, _counts(conditions))
+    counted = rows(database, _counts(conditions)) if count else ()
     winners = {(row["workload_id"], row["machine_id"]): row for row in rows(database, _winners(conditions))}
     groups = {
         pair: list(group) for pair, group in groupby(counted, key=lambda row: (row["workload_id"], row["machine_id"]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from autotune import search
 from autotune.cli import terminal
 from autotune.cli.bench.comparison import ContestError
 from autotune.cli.bench.contest import Rules
@@ -54,7 +55,10 @@ def bench(plan: Plan, place: str, path: Path | None, *, refresh: bool) -> None:
     with Database.open(place) as database, contextlib.ExitStack() as referees:
         threads = {case.threads for case in plan.cases}
         each = {count: referees.enter_context(Referee(count, database.url)) for count in threads}
-        under_way = Bench(replace(plan, peers=here), database, results, machine, out, each)
+        tuning = search.Bench(plan.cases[0].workload, machine) if plan.cases and plan.effort.trials else None
+        if tuning:
+            referees.enter_context(tuning)
+        under_way = Bench(replace(plan, peers=here), database, results, machine, out, each, tuning)
         try:
             for number, case in enumerate(plan.cases, start=1):
                 out.print(f"{number}/{len(plan.cases)} {case.workload.describe()}", style="bold", soft_wrap=True)
@@ -69,7 +73,7 @@ def bench(plan: Plan, place: str, path: Path | None, *, refresh: bool) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """A bench under way; `referees` by number of threads."""
+    """A bench under way; `referees` by number of threads, `tuning` has the processes that build and measure."""
 
     plan: Plan
     database: Database
@@ -77,6 +81,7 @@ class Bench:
     machine: Machine
     out: Console
     referees: Mapping[int, Referee]
+    tuning: search.Bench | None
 
     def measure(self, case: KernelCase) -> None:
         """Tune a case and compare it, unless the file holds it; one that cannot be is named in the file."""
@@ -117,7 +122,12 @@ class Bench:
     def _tune(self, case: KernelCase) -> float | None:
         """Tune a case; gives trials per second, None where all were known."""
         (outcome,) = tune_each(
-            [case.workload], self.plan.effort, database=self.database, machine=self.machine, out=self.out
+            [case.workload],
+            self.plan.effort,
+            database=self.database,
+            machine=self.machine,
+            out=self.out,
+            beside=self.tuning,
         )
         if outcome.interrupted:
             raise KeyboardInterrupt
