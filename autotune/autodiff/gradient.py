@@ -30,7 +30,7 @@ from autotune.lang.specs import Input
 from autotune.lang.traverse import fresh_axis
 from autotune.lang.validate import all_axes, names_read, needed_extents
 
-_STEP = re.compile(r"(?P<mode>forward|vjp|jvp|jacobian)(:(?P<wrt>\w+))?(\((?P<residuals>\w+(,\w+)*)\))?")
+_STEP = re.compile(r"(?P<mode>forward|vjp|jvp|joint|jacobian)(:(?P<wrt>\w+(\+\w+)*))?(\((?P<residuals>\w+(,\w+)*)\))?")
 
 
 def gradient_inputs(kernel: Kernel) -> tuple[str, ...]:
@@ -71,9 +71,12 @@ def _step(kernel: Kernel, step: str, direction: str) -> Kernel:
     match = _STEP.fullmatch(step)
     mode, wrt, residuals = match.group("mode", "wrt", "residuals") if match else (None, None, None)
     names = tuple(residuals.split(",")) if residuals else ()
+    by = wrt.split("+") if wrt else None
     match mode, wrt, names:
-        case "vjp", str(), _:
-            return vjp(kernel, wrt, residuals=names)
+        case "vjp", _, _:
+            return vjp(kernel, by, residuals=names)
+        case "joint", _, ():
+            return joint(kernel, by)
         case "forward", None, (_, *_):
             return with_residuals(kernel, names)
         case "jvp", None, ():
@@ -86,41 +89,77 @@ def _step(kernel: Kernel, step: str, direction: str) -> Kernel:
             raise DifferentiationError(message)
 
 
-def vjp(kernel: Kernel, wrt: str, *, residuals: Sequence[str] = ()) -> Kernel:
+def vjp(kernel: Kernel, wrt: str | Sequence[str] | None = None, *, residuals: Sequence[str] = ()) -> Kernel:
     """The gradient of Σ out·out_bar by the input `wrt`: the vector-Jacobian product with the cotangents of the outputs.
 
-    Its inputs are those of `kernel` that it reads, in their order, then the `residuals`, forward intermediates that it
-    reads instead of computing them again (`residual_candidates` lists them), then the cotangents (<output>_bar, of the
-    output's shape) of floating outputs. An input that is not read is there only where nothing else tells the size of a
-    dimension. Its output is <wrt>_bar, of the shape of `wrt`. Raises DifferentiationError when `wrt` is no floating
-    input or is reached through a function without derivative.
+    By several inputs, by all floating ones unless given, it is one kernel with as many outputs, whose common
+    intermediates are computed once. Its inputs are those of `kernel` that it reads, in their order, then the
+    `residuals`, forward intermediates that it reads instead of computing them again (`residual_candidates` lists them),
+    then the cotangents (<output>_bar, of the output's shape) of floating outputs. An input that is not read is there
+    only where nothing else tells the size of a dimension. Its outputs are <wrt>_bar, of the shape of `wrt`. Raises
+    DifferentiationError when `wrt` is no floating input or is reached through a function without derivative.
     """
-    source = _source(kernel, wrt)
+    names = _wrt(kernel, wrt)
     check_residuals(kernel, residuals)
-    outputs = [output for output in kernel.outputs if not output.integer]
-    name = _derived_name(wrt, "bar", kernel, ())
-    cotangents: list[TensorSpec] = []
-    for output in outputs:
-        bar = _derived_name(output.name, "bar", kernel, (name, *(spec.name for spec in cotangents)))
-        cotangents.append(TensorSpec(bar, output.extents, groups=output.groups))
-    leaves = {
-        leaf: reading(kernel, residuals, cotangent)
-        for leaf, cotangent in _leaf_cotangents(kernel, wrt, [spec.name for spec in cotangents]).items()
-    }
-    axes = own_axes(source.extents, _reserved(kernel))
-    preferred = frozenset(axis for output in outputs for axis in output.axes)
-    groups = source.groups if isinstance(source, TensorSpec) else ()
-    gradient = Output(name, axes, element_cotangent(leaves, axes, preferred), groups=groups)
+    bars, gradients = _gradients(kernel, names, residuals)
     saved = residual_outputs(kernel, residuals)
     read = [TensorSpec(output.name, output.extents, output.integer) for output in saved]
     return Kernel(
         kernel.name,
-        _inputs(kernel, source, (*read, *cotangents), gradient),
-        (gradient,),
-        direction=_direction(kernel, f"vjp:{wrt}" + (f"({','.join(residuals)})" if residuals else "")),
-        doc=f"Gradient of {kernel.signature()} by {wrt}.",
+        _inputs(kernel, [kernel.input(name) for name in names], (*read, *bars), gradients),
+        gradients,
+        direction=_direction(kernel, pullback_step(kernel, names) + (f"({','.join(residuals)})" if residuals else "")),
+        doc=f"Gradient of {kernel.signature()} by {', '.join(names)}.",
         options=kernel.options,
     )
+
+
+def joint(kernel: Kernel, wrt: str | Sequence[str] | None = None) -> Kernel:
+    """The outputs and the gradients by the inputs `wrt`, all floating ones unless given, in one kernel.
+
+    Its inputs are those of `kernel`, then the cotangents of floating outputs, as those of `vjp`; its outputs those of
+    `kernel`, then <wrt>_bar of each. Raises as `vjp` does.
+    """
+    names = _wrt(kernel, wrt)
+    bars, gradients = _gradients(kernel, names, taken=[output.name for output in kernel.outputs])
+    return Kernel(
+        kernel.name,
+        (*kernel.inputs, *bars),
+        (*kernel.outputs, *gradients),
+        direction=_direction(kernel, joint_step(kernel, names)),
+        doc=f"Values of {kernel.signature()} and their gradients by {', '.join(names)}.",
+        options=kernel.options,
+    )
+
+
+def _gradients(
+    kernel: Kernel, names: Sequence[str], residuals: Sequence[str] = (), *, taken: Sequence[str] = ()
+) -> tuple[tuple[TensorSpec, ...], tuple[Output, ...]]:
+    """The cotangents of the floating outputs, and the gradients that they give by the inputs of these `names`.
+
+    None of the gradients is called as one of `taken`.
+    """
+    outputs = [output for output in kernel.outputs if not output.integer]
+    called: dict[str, str] = {}
+    for name in names:
+        called[name] = _derived_name(name, "bar", kernel, (*taken, *called.values()))
+    bars: list[TensorSpec] = []
+    for output in outputs:
+        bar = _derived_name(output.name, "bar", kernel, (*called.values(), *(spec.name for spec in bars)))
+        bars.append(TensorSpec(bar, output.extents, groups=output.groups))
+    preferred = frozenset(axis for output in outputs for axis in output.axes)
+    reserved = _reserved(kernel)
+    gradients = []
+    for name in names:
+        source = kernel.input(name)
+        leaves = {
+            leaf: reading(kernel, residuals, cotangent)
+            for leaf, cotangent in _leaf_cotangents(kernel, name, [spec.name for spec in bars]).items()
+        }
+        axes = own_axes(source.extents, reserved)
+        groups = source.groups if isinstance(source, TensorSpec) else ()
+        gradients.append(Output(called[name], axes, element_cotangent(leaves, axes, preferred), groups=groups))
+    return tuple(bars), tuple(gradients)
 
 
 def residual_candidates(kernel: Kernel, wrt: str) -> dict[str, Expr]:
@@ -233,6 +272,24 @@ def _floating(spec: Input) -> bool:
     return isinstance(spec, ScalarSpec) or not spec.integer
 
 
+def pullback_step(kernel: Kernel, names: Sequence[str]) -> str:
+    """The direction of the gradients by these inputs: "vjp:a", "vjp:a+b", and "vjp" where several are all."""
+    return f"vjp:{'+'.join(names)}" if len(names) == 1 or tuple(names) != gradient_inputs(kernel) else "vjp"
+
+
+def joint_step(kernel: Kernel, names: Sequence[str]) -> str:
+    """The direction of the outputs and the gradients by these inputs: "joint:a+b", and "joint" where these are all."""
+    return "joint" if tuple(names) == gradient_inputs(kernel) else f"joint:{'+'.join(names)}"
+
+
+def _wrt(kernel: Kernel, wrt: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The inputs to differentiate by, in the kernel's order, each once."""
+    chosen = gradient_inputs(kernel) if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    for name in chosen:
+        _source(kernel, name)
+    return tuple(spec.name for spec in kernel.inputs if spec.name in chosen)
+
+
 def _source(kernel: Kernel, wrt: str) -> Input:
     names = gradient_inputs(kernel)
     if wrt in names:
@@ -290,13 +347,15 @@ def _with_tangents(
     return (*values, *tangents)
 
 
-def _inputs(kernel: Kernel, source: Input, further: Sequence[TensorSpec], gradient: Output) -> tuple[Input, ...]:
-    """The inputs that are read, and such as are needed for their shape; `source` before others for its shape."""
-    chosen = {spec.name: spec for spec in kernel.inputs if spec.name in names_read([gradient])}
-    for spec in (source, *kernel.inputs):
+def _inputs(
+    kernel: Kernel, sources: Sequence[Input], further: Sequence[TensorSpec], gradients: Sequence[Output]
+) -> tuple[Input, ...]:
+    """The inputs that are read, and such as are needed for their shape; `sources` before others for their shapes."""
+    chosen = {spec.name: spec for spec in kernel.inputs if spec.name in names_read(gradients)}
+    for spec in (*sources, *kernel.inputs):
         given = (*chosen.values(), *further)
         unknown = unknown_extents(given)  # those that stand in products only
         known = {extent for other in given for extent in other.extents} - unknown
-        if (needed_extents([gradient]) | unknown) & set(spec.extents) - known:
+        if (needed_extents(gradients) | unknown) & set(spec.extents) - known:
             chosen[spec.name] = spec
     return (*(spec for spec in kernel.inputs if spec.name in chosen), *further)

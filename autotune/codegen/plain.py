@@ -98,8 +98,8 @@ def _points(points: Points, stage: PointStage) -> None:
     for scope, envs in vectors(points, points.top, stage.axes, Env({})):
         for env in envs:
             for result, expr in zip(stage.results, stage.exprs, strict=True):
-                if points.uses[result.read]:
-                    env = env.knowing({result.read: points.named(expr, env, scope)})
+                if points.uses[result.read]:  # by later ones, which share all else that is known as well
+                    scope.known[env.key(result.read)] = points.named(expr, env, scope)
                     _store(points, result, result.read, env, scope)
                 else:
                     _store(points, result, expr, env, scope)

@@ -22,21 +22,30 @@ def reverse(operation: Operation) -> Function:
     def primal(*inputs: Any) -> tuple[Any, Any]:
         values = [each.value for each in inputs]
         pairs = enumerate(zip(inputs, operation.differentiable, strict=True))
-        needed = [position for position, (each, known) in pairs if each.perturbed and known]
-        read = {source for position in needed for source in operation.gradient(position).sources}
-        kept = tuple(value if position in read else None for position, value in enumerate(values))
+        needed = tuple(position for position, (each, known) in pairs if each.perturbed and known)
         # What is None is a matter of structure, which is known when the backward is traced; values are not.
+        joint = operation.joint(needed)
+        if joint is not None:
+            one = jnp.ones((), values[needed[0]].dtype)
+            result, *gradients = reverse(joint)(*values, one)
+            found = dict(zip(needed, gradients, strict=True))
+            return (result,), (None, tuple(map(found.get, range(len(values)))))
+        read = {source for gradient in operation.gradients(needed) for source in gradient.sources}
+        kept = tuple(value if position in read else None for position, value in enumerate(values))
         wanted = tuple(() if position in needed else None for position in range(len(values)))
         return function(*values), (kept, wanted)
 
     def backward(residuals: Any, cotangents: Sequence[Any]) -> tuple[Any, ...]:
         kept, wanted = residuals
-        known = [*kept, *map(_cotangent, cotangents)]
-        gradients: list[Any] = [None] * len(wanted)
-        for position, each in enumerate(wanted):
-            if each is not None:
-                gradient = operation.gradient(position)
-                (gradients[position],) = reverse(gradient.operation)(*(known[source] for source in gradient.sources))
+        given = list(map(_cotangent, cotangents))
+        if kept is None:  # `wanted` are the gradients of a number, at the cotangent 1
+            return tuple(None if gradient is None else gradient * given[0] for gradient in wanted)
+        known, gradients = [*kept, *given], [None] * len(wanted)
+        needed = tuple(position for position, each in enumerate(wanted) if each is not None)
+        for gradient in operation.gradients(needed):
+            found = reverse(gradient.operation)(*(known[source] for source in gradient.sources))
+            for position, value in zip(gradient.positions, found, strict=True):
+                gradients[position] = value
         return tuple(gradients)
 
     function.defvjp(primal, backward, symbolic_zeros=True)

@@ -27,9 +27,10 @@ def function(kernel: TunedKernel, /, *, mode: Mode = "reverse", **options: Optio
     arrays of rank 0. It returns an array, or a tuple of several. XLA calls the kernel with its own memory; nothing is
     copied.
 
-    With the mode "reverse" it has a `jax.custom_vjp`, to any order, whose gradients are kernels of their own, computed
-    only where they are needed; with "forward" a `jax.custom_jvp` instead, for `jax.jvp` and `jax.jacfwd`. JAX has
-    functions with one of the two. `options` are the structural constants of the kernel: `function(conv2d, stride=2)`.
+    With the mode "reverse" it has a `jax.custom_vjp`, to any order, whose gradients are kernels, computed only where
+    they are needed: those that share work in one, and with a result that is one number along with it. With "forward" it
+    has a `jax.custom_jvp` instead, for `jax.jvp` and `jax.jacfwd`. JAX has functions with one of the two. `options` are
+    the structural constants of the kernel: `function(conv2d, stride=2)`.
 
     Raises OptionError for an option or a mode that there is not. A call raises DeviceError, DtypeError or ShapeError
     for arrays that do not fit; what depends on their elements, such as an index that is out of range, fails when XLA

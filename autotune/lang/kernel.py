@@ -60,6 +60,11 @@ class Kernel:
         nodes = subexpressions([output.expr for output in self.outputs])
         return any(isinstance(node, Computed) for node in nodes)
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the only result is one floating number, as a loss is: its gradients are linear in one cotangent."""
+        return len(self.outputs) == 1 and not self.outputs[0].extents and not self.outputs[0].integer
+
     def draw(self, rng: np.random.Generator, extents: Mapping[str, int]) -> Mapping[str, ArrayLike] | None:
         """Arguments to measure with, where the definition says which; None where any numbers will do."""
         del rng, extents

@@ -10,8 +10,10 @@ from autotune.autodiff import gradient_inputs
 from autotune.errors import ShapeError
 from autotune.lang import Kernel, ScalarSpec
 from autotune.lang.specs import Input
+from autotune.runtime.arguments import bound, converted, dtype_of
 from autotune.runtime.family import Option
 from autotune.runtime.kernel import TunedKernel
+from autotune.runtime.operation import Operation
 from autotune.runtime.plan import Array
 
 Gradients: TypeAlias = tuple[Array | None, ...]
@@ -23,19 +25,29 @@ def vjp(function: TunedKernel, /, *arguments: Any, **options: Option) -> tuple[A
     The pullback takes the cotangent of the result, an array of its shape and dtype, or a tuple of one for each of
     several outputs; None stands for zeros, and what stands for an integer output is ignored. It returns one gradient an
     input, in order, and None for an integer input, where JAX has float0.
+
+    Gradients that share work are computed by one kernel ("vjp"). A result that is one number is computed together with
+    them ("joint"), and the first call of the pullback multiplies them by the cotangent; further calls compute anew.
     """
-    kernel = function.specialized(**options)
-    definition = kernel.definition
-    result = kernel(*arguments)
-    given = _by_name(definition.inputs, arguments)
-    differentiable = gradient_inputs(definition)
+    operation = Operation(function.specialized(**options))
+    definition = operation.definition
+    given = bound(definition.name, [spec.name for spec in definition.inputs], arguments, {})
+    names = gradient_inputs(definition)
+    positions = tuple(position for position, spec in enumerate(definition.inputs) if spec.name in names)
+    result, waiting = _forward(operation, positions, given)
 
     def pullback(cotangent: Any) -> Gradients:
         cotangents = _cotangents(definition, cotangent, result)
-        return tuple(
-            _gradient(kernel, spec.name, given, cotangents) if spec.name in differentiable else None
-            for spec in definition.inputs
-        )
+        gradients: dict[int, Array] = {}
+        if scaled := _scaled(waiting, cotangents[0], result):
+            gradients = dict(zip(positions, scaled, strict=True))
+        else:
+            known = (*given, *cotangents)
+            for gradient in operation.gradients(positions):
+                found = gradient.operation.compute(*(known[source] for source in gradient.sources))
+                several = found if isinstance(found, tuple) else (found,)
+                gradients |= zip(gradient.positions, several, strict=True)
+        return tuple(map(gradients.get, range(len(given))))
 
     return result, pullback
 
@@ -86,16 +98,41 @@ def jacobian(function: TunedKernel, /, *arguments: Any, wrt: str, **options: Opt
     return _one_or_all([found.get(_derived(name, f"by_{wrt}", own) or "") for name in outputs])
 
 
-def _gradient(kernel: TunedKernel, wrt: str, given: dict[str, Any], cotangents: dict[str, Any]) -> Array:
-    dispatch = kernel.dispatch(f"vjp:{wrt}")
-    own = [spec.name for spec in dispatch.kernel.inputs if spec.name not in given]
-    bars = {_derived(name, "bar", own): cotangent for name, cotangent in cotangents.items()}
-    (gradient,) = dispatch.results(given | {name: bar for name, bar in bars.items() if name is not None}).values()
-    return gradient
+def _forward(
+    operation: Operation, positions: tuple[int, ...], given: Sequence[Any]
+) -> tuple[Any, list[Sequence[Array]]]:
+    """The result, and where it is computed along with its gradients, those at the cotangent 1, for the first caller."""
+    joint = operation.joint(positions)
+    if joint is None:
+        return operation.compute(*given), []
+    inputs = converted(operation.definition, given)
+    one = np.ones((), dtype_of(operation.definition, inputs))
+    result, *gradients = joint.compute(*inputs, one)
+    return result, [gradients]
 
 
-def _cotangents(kernel: Kernel, cotangent: Any, result: Any) -> dict[str, Any]:
-    """The cotangent of each floating output; raises ShapeError where their number is wrong."""
+def _scaled(waiting: list[Sequence[Array]], cotangent: Any, result: Any) -> Sequence[Array]:
+    """The gradients that wait, times the cotangent; nothing where none do, or it is no such number as the result."""
+    if not waiting:
+        return ()
+    bar = np.asarray(cotangent)
+    if bar.shape or bar.dtype != result.dtype:
+        return ()
+    try:
+        gradients = waiting.pop()
+    except IndexError:  # another thread was faster
+        return ()
+    if bar != 1:
+        for array in gradients:
+            np.multiply(array, bar, out=array)
+    return gradients
+
+
+def _cotangents(kernel: Kernel, cotangent: Any, result: Any) -> list[Any]:
+    """The cotangent of each output, of which those of integer ones are ignored.
+
+    Raises ShapeError where their number is wrong.
+    """
     several = len(kernel.outputs) > 1
     if several and not (isinstance(cotangent, tuple | list) and len(cotangent) == len(kernel.outputs)):
         names = ", ".join(output.name for output in kernel.outputs)
@@ -104,10 +141,8 @@ def _cotangents(kernel: Kernel, cotangent: Any, result: Any) -> dict[str, Any]:
             f"{kernel.name}: the pullback takes {len(kernel.outputs)} cotangents as a tuple, of {names}, not {got}"
         )
         raise ShapeError(message)
-    each = zip(kernel.outputs, cotangent if several else (cotangent,), result if several else (result,), strict=True)
-    return {
-        output.name: np.zeros_like(value) if bar is None else bar for output, bar, value in each if not output.integer
-    }
+    pairs = zip(cotangent if several else (cotangent,), result if several else (result,), strict=True)
+    return [np.zeros_like(value) if bar is None else bar for bar, value in pairs]
 
 
 def _derived(name: str, kind: str, names: Collection[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -19,6 +20,7 @@ from autotune.runtime.plan import Array, Plan, Result, compiled_plan, empty_plan
 from autotune.runtime.recording import recording
 from autotune.runtime.scope import Scope
 from autotune.schedule import Workload
+from autotune.schedule.sharing import shares_work
 from autotune.templates import TemplatedKernel
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ class Dispatch:
         self._said: set[tuple[str, int]] = set()
         self._scopes = {settings.Options(): Scope(kernel, self._other, self._into)}
         _dispatches.add(self)
+
+    @cached_property
+    def shares_work(self) -> bool:
+        """Whether its outputs had better be computed together."""
+        return shares_work(self.kernel)
 
     def method(self) -> Callable[..., Any]:
         """The `__call__` of a kernel: a function of `self`, a TunedKernel, the kernel's inputs, `out` and options."""

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from autotune import markup, settings
-from autotune.autodiff import derive
+from autotune.autodiff import derive, gradient_inputs, joint_step, pullback_step
 from autotune.autodiff import directions as directions_of
-from autotune.errors import AutotuneError, DefinitionError, ShapeError
+from autotune.errors import AutotuneError, DefinitionError, DifferentiationError, ShapeError
 from autotune.lang import FORWARD, Kernel, define
 from autotune.runtime.dispatch import Dispatch
 from autotune.runtime.explanation import Explanation
@@ -112,8 +112,21 @@ class TunedKernel:
 
     @property
     def tuned_directions(self) -> tuple[str, ...]:
-        """What is tuned unless directions are given: the kernel itself and its gradients."""
-        return tuple(direction for direction in self.directions if direction != "jvp")
+        """What is tuned unless directions are given: the kernel, its gradients, and these in one if they share work."""
+        single = tuple(direction for direction in self.directions if direction != "jvp")
+        return single if self._together is None else (*single, self._together)
+
+    @cached_property
+    def _together(self) -> str | None:
+        """The direction of all gradients in one kernel, with the result where that is a number, if they share work."""
+        names = gradient_inputs(self.definition)
+        if not names or (len(names) == 1 and not self.definition.is_number):
+            return None
+        step = (joint_step if self.definition.is_number else pullback_step)(self.definition, names)
+        try:
+            return step if self.dispatch(step).shares_work else None
+        except DifferentiationError:  # of a function without derivative, which the single gradient says too
+            return None
 
     def dispatch(self, direction: str = FORWARD) -> Dispatch:
         """Calls in one direction."""

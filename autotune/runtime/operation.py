@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-from autotune.autodiff import gradient_inputs
+from autotune.autodiff import gradient_inputs, joint_step, pullback_step
+from autotune.errors import DifferentiationError
 from autotune.lang import FORWARD, Kernel, ScalarSpec
 from autotune.runtime.kernel import TunedKernel
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient of an operation by one of its inputs.
+    """The gradients of an operation by its inputs at `positions`: the outputs of another operation, in this order.
 
-    Its arguments come from `sources`: the inputs of that operation by position, then the cotangents of its outputs,
+    Its arguments come from `sources`: the inputs of the first one by position, then the cotangents of its outputs,
     whose positions go on from there.
     """
 
     operation: "Operation"
+    positions: tuple[int, ...]
     sources: tuple[int, ...]
 
 
@@ -32,7 +34,8 @@ class Operation:
 
     kernel: TunedKernel
     direction: str = FORWARD
-    _gradients: dict[int, Gradient] = field(default_factory=dict, compare=False, repr=False)
+    _gradients: dict[tuple[int, ...], tuple[Gradient, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _joints: dict[tuple[int, ...], "Operation | None"] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def definition(self) -> Kernel:
@@ -66,26 +69,58 @@ class Operation:
         names = gradient_inputs(self.definition)
         return tuple(spec.name in names for spec in self.definition.inputs)
 
-    def gradient(self, position: int) -> Gradient:
-        """The gradient by the input at `position`; raises DifferentiationError where there is none."""
-        found = self._gradients.get(position)
+    def gradients(self, positions: tuple[int, ...]) -> tuple[Gradient, ...]:
+        """The gradients by the inputs at `positions`: of one operation where they share work, else each of its own.
+
+        Raises DifferentiationError where there is none by one of them.
+        """
+        found = self._gradients.get(positions)
         if found is None:
-            found = self._gradients[position] = self._derived(position)
+            together = self._derived(positions) if len(positions) > 1 else None
+            if together is not None and together.operation._shares_work:
+                found = (together,)
+            else:
+                found = tuple(self._derived((position,)) for position in positions)
+            self._gradients[positions] = found
         return found
+
+    def joint(self, positions: tuple[int, ...]) -> "Operation | None":
+        """The result and its gradients by the inputs at `positions`, of the inputs and the cotangent, in one operation.
+
+        Only where the result is a number, so that the cotangent need not be known, and shares work with a gradient.
+        """
+        if not (positions and self.definition.is_number):
+            return None
+        if positions not in self._joints:
+            names = [self.definition.inputs[position].name for position in positions]
+            found: Operation | None = self._step(joint_step(self.definition, names))
+            try:
+                found = found if found and found._shares_work else None
+            except DifferentiationError:  # which computing the gradients raises, if it comes to that
+                found = None
+            self._joints[positions] = found
+        return self._joints[positions]
 
     def tangent(self) -> "Operation":
         """The outputs and then the tangent of each floating one, of the inputs and then the tangents of floating ones.
 
         Raises DifferentiationError where there is no floating input.
         """
-        return Operation(self.kernel, "jvp" if self.direction == FORWARD else f"{self.direction}/jvp")
+        return self._step("jvp")
 
-    def _derived(self, position: int) -> Gradient:
+    @property
+    def _shares_work(self) -> bool:
+        return self.kernel.dispatch(self.direction).shares_work
+
+    def _step(self, step: str) -> "Operation":
+        """What is derived from this one."""
+        return Operation(self.kernel, step if self.direction == FORWARD else f"{self.direction}/{step}")
+
+    def _derived(self, positions: tuple[int, ...]) -> Gradient:
         inputs = [spec.name for spec in self.definition.inputs]
-        step = f"vjp:{inputs[position]}"
-        gradient = Operation(self.kernel, step if self.direction == FORWARD else f"{self.direction}/{step}")
+        gradient = self._step(pullback_step(self.definition, [inputs[position] for position in positions]))
         # A gradient takes those inputs that it reads and then the cotangent of every floating output.
         bars = [len(inputs) + which for which, output in enumerate(self.definition.outputs) if not output.integer]
         taken = [spec.name for spec in gradient.definition.inputs]
         own = taken[: len(taken) - len(bars)]
-        return Gradient(gradient, (*map(inputs.index, own), *bars))
+        return Gradient(gradient, positions, (*map(inputs.index, own), *bars))

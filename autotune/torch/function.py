@@ -18,9 +18,9 @@ def function(kernel: TunedKernel, /, **options: Option) -> Callable[..., Any]:
 
     It takes the kernel's inputs by position or by name, CPU tensors that are all float32 or all float64, tensors of
     whole numbers where the kernel has such inputs, and for scalars numbers or tensors of rank 0. It returns a tensor,
-    or a tuple of several. Nothing is copied between tensors and arrays. Each gradient is a kernel of its own, tuned and
-    looked up as any other, and computed only where PyTorch needs it. Under `torch.compile` and `torch.export` it is one
-    operator of the namespace `autotune`.
+    or a tuple of several. Nothing is copied between tensors and arrays. Gradients are kernels, tuned and looked up as
+    any other, and computed only where PyTorch needs them: those that share work in one, and those of a result that is
+    one number along with it. Under `torch.compile` and `torch.export` it is one operator of the namespace `autotune`.
 
     `options` are the structural constants of the kernel: `function(conv2d, stride=2)`. Raises OptionError for one that
     it does not have. A call raises DeviceError for tensors on another device, DtypeError and ShapeError for such as do

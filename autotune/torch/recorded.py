@@ -2,13 +2,14 @@
 # mypy: disable-error-code="no-untyped-call, misc"
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import torch
 
 from autotune.errors import AutotuneError, DifferentiationError
 from autotune.runtime.operation import Operation
-from autotune.torch.tensors import array_of, check, number_of
+from autotune.torch.tensors import array_of, check, number_of, real_dtype
 
 Apply: TypeAlias = Callable[[Operation, Sequence[Any]], Any]
 
@@ -18,8 +19,11 @@ def applied(operation: Operation, values: Sequence[Any]) -> Any:
     recorded = torch.is_grad_enabled() and any(
         isinstance(value, torch.Tensor) and value.requires_grad for value in values
     )
-    if recorded or torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active():
         return _Recorded.apply(operation, *values)
+    if recorded:
+        joint = _joint(operation, values) if operation.definition.is_number else None
+        return _Recorded.apply(operation, *values) if joint is None else _Joint.apply(operation, *joint, *values)
     return computed(operation, values)
 
 
@@ -67,14 +71,49 @@ class _Recorded(torch.autograd.Function):
         return None, *pulled_back(ctx, ctx.operation, cotangents, ctx.needs_input_grad[1:], applied)
 
 
+class _Joint(torch.autograd.Function):
+    """An operation whose result is a number, with its gradients, which wait for the cotangent. They are given once."""
+
+    @staticmethod
+    def forward(ctx: Any, operation: Operation, joint: Operation, positions: tuple[int, ...], *values: Any) -> Any:
+        one = torch.ones((), dtype=real_dtype(operation.definition, values))
+        result, *gradients = computed(joint, (*values, one))
+        ctx.operation, ctx.gradients = operation, dict(zip(positions, gradients, strict=True))
+        keep(ctx, operation, values, ctx.needs_input_grad[3:])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Any) -> tuple[Any, ...]:
+        gradients, ctx.gradients = ctx.gradients, None
+        needed = ctx.needs_input_grad[3:]
+        if gradients is None or torch.is_grad_enabled():  # a second time, or to be recorded: it is computed anew
+            return None, None, None, *pulled_back(ctx, ctx.operation, cotangents, needed, applied)
+        (cotangent,) = cotangents
+        if cotangent.item() != 1:
+            for gradient in gradients.values():
+                gradient.mul_(cotangent)
+        return None, None, None, *map(gradients.get, range(len(needed)))
+
+
+def _joint(operation: Operation, values: Sequence[Any]) -> tuple[Operation, tuple[int, ...]] | None:
+    """The operation that computes a number with the gradients that autograd will ask for, and these."""
+    pairs = zip(values, operation.scalars, strict=True)
+    if not all(scalar or isinstance(value, torch.Tensor) for value, scalar in pairs):
+        return None  # what is wrong with it is said where it is computed
+    positions = tuple(
+        position
+        for position, value in enumerate(values)
+        if operation.differentiable[position] and isinstance(value, torch.Tensor) and value.requires_grad
+    )
+    joint = operation.joint(positions)
+    return None if joint is None else (joint, positions)
+
+
 def keep(ctx: Any, operation: Operation, values: Sequence[Any], needed: Sequence[bool]) -> None:
     """Keep what the gradients that are needed read."""
     read: set[int] = set()
-    for position in _positions(operation, needed):
-        try:
-            read.update(operation.gradient(position).sources)
-        except DifferentiationError:  # which `pulled_back` raises, if it comes to that
-            continue
+    with suppress(DifferentiationError):  # which `pulled_back` raises, if it comes to that
+        read.update(*(gradient.sources for gradient in operation.gradients(_positions(operation, needed))))
     kept = [value if position in read else None for position, value in enumerate(values)]
     ctx.save_for_backward(*(value if isinstance(value, torch.Tensor) else None for value in kept))
     ctx.numbers = [None if isinstance(value, torch.Tensor) else value for value in kept]
@@ -88,15 +127,17 @@ def pulled_back(
     known = [number if tensor is None else tensor for tensor, number in pairs]
     known += cotangents
     gradients: list[Any] = [None] * len(needed)
-    for position in _positions(operation, needed):
-        gradient = operation.gradient(position)
-        gradients[position] = apply(gradient.operation, [known[source] for source in gradient.sources])
+    for gradient in operation.gradients(_positions(operation, needed)):
+        found = apply(gradient.operation, [known[source] for source in gradient.sources])
+        several = found if isinstance(found, tuple | list) else (found,)
+        for position, value in zip(gradient.positions, several, strict=True):
+            gradients[position] = value
     return gradients
 
 
-def _positions(operation: Operation, needed: Sequence[bool]) -> list[int]:
+def _positions(operation: Operation, needed: Sequence[bool]) -> tuple[int, ...]:
     pairs = enumerate(zip(needed, operation.differentiable, strict=True))
-    return [position for position, both in pairs if all(both)]
+    return tuple(position for position, both in pairs if all(both))
 
 
 def _at(value: Any, dimension: int | None, index: int) -> Any:

@@ -213,7 +213,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Calibration]:
     os.environ["AUTOTUNE_THREADS"] = str(given.threads)  # XLA calls from threads of its own
     torch.set_num_threads(given.threads)
     if given.tune:
-        sizes, directions = {"n": given.options, "p": START.size}, ("forward", "vjp:parameters")
+        sizes, directions = {"n": given.options, "p": START.size}, ("joint:parameters",)
         squared_error.tune(trials=given.tune, threads=given.threads, directions=directions, **sizes)
     data = market(given.options)
     found: dict[str, Calibration] = {

@@ -33,3 +33,11 @@ def strided(x: at.Tensor["n"], w: at.Tensor["w"], *, stride: int = 1):
 def powers(base: at.Scalar, exponent: at.Scalar):
     """No tensor at all."""
     return at.output[()](at.exp(exponent * at.log(base)))
+
+
+@at.kernel
+def misfit(slope: at.Tensor["k"], x: at.Tensor["n", "k"], y: at.Tensor["n"], shift: at.Scalar):
+    """A loss: one number, whose gradients share work with it."""
+    i, j = at.axes(x)
+    predicted = at.tanh(at.sum(x[i, j] * slope[j], over=j)) + shift
+    return at.output[()](at.mean((predicted - y[i]) ** 2, over=i))

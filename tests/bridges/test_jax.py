@@ -14,7 +14,7 @@ import autotune as at
 from autotune.errors import AutotuneError, DifferentiationError, DtypeError, OptionError, ShapeError
 from autotune.library import attention, conv2d, embedding, layer_norm, matmul, softmax
 from autotune.runtime import dispatch
-from tests.bridges.kernels import logistic, moments, powers, strided
+from tests.bridges.kernels import logistic, misfit, moments, powers, strided
 from tests.runtime.own_templates import row_means
 
 RNG = np.random.default_rng(0)
@@ -45,6 +45,7 @@ CASES: dict[str, tuple[at.TunedKernel, dict[str, Any], tuple[np.ndarray, ...]]] 
     "own options": (strided, {"stride": 2}, (normal(7), normal(3))),
     "scalars": (logistic, {}, (normal(), normal(4), normal())),
     "scalars alone": (powers, {}, (np.array(1.5), normal())),
+    "a number": (misfit, {}, (normal(3), normal(4, 3), normal(4), normal())),
     "softmax": (softmax, {}, (normal(2, 3),)),
     "layer norm": (layer_norm, {}, (normal(2, 5), normal(5), normal(5))),
     "attention": (attention, {"causal": True}, (normal(1, 1, 3, 2), normal(1, 1, 3, 2), normal(1, 1, 3, 2))),
@@ -146,6 +147,28 @@ def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyP
     gradient = jax.grad(lambda a, b: at.jax.function(matmul)(a, b).sum(), argnums=1)
     (jax.jit(gradient) if jit else gradient)(normal(2, 3), normal(3, 4)).block_until_ready()
     assert set(run) - {"forward"} == {"vjp:b"}
+
+
+@interpreted
+def test_a_number_is_computed_with_the_gradients_that_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run: list[str] = []
+    compiled = dispatch.compiled_plan
+
+    def noted(workload: Any, *rest: Any) -> Any:
+        run.append(workload.kernel.direction)
+        return compiled(workload, *rest)
+
+    monkeypatch.setattr(dispatch, "compiled_plan", noted)
+    misfit.refresh()
+    x, y, slope = normal(4, 3), normal(4), normal(3)
+    value, gradient = jax.jit(jax.value_and_grad(lambda slope: 3 * at.jax.function(misfit)(slope, x, y, 0.5)))(slope)
+    assert run == ["joint:slope"]
+    singles = [np.float32(each) for each in (slope, x, y)]
+    expected, pullback = at.vjp(misfit, *singles, 0.5)
+    np.testing.assert_allclose(value, 3 * expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, pullback(np.float32(3))[0], rtol=1e-4, atol=1e-6)
+    each = jax.vmap(jax.grad(lambda slope: at.jax.function(misfit)(slope, x, y, 0.5)))(jnp.stack([slope, slope]))
+    np.testing.assert_allclose(3 * each[1], gradient, rtol=1e-4, atol=1e-6)
 
 
 BAD = {

@@ -16,7 +16,7 @@ from autotune.library import attention, conv2d, embedding, layer_norm, matmul, s
 from autotune.runtime import dispatch
 from autotune.runtime.operation import Operation
 from autotune.torch.tensors import array_of
-from tests.bridges.kernels import logistic, moments, powers, strided
+from tests.bridges.kernels import logistic, misfit, moments, powers, strided
 from tests.runtime.own_templates import row_means
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -44,6 +44,7 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[], tuple[torch.Tensor, ...]
     "one of several outputs": (lambda x: at.torch.function(moments)(x, WEIGHT)[2], lambda: (leaf(3, 4),)),
     "scalars": (lambda rate, x: at.torch.function(logistic)(rate, x, 0.5), lambda: (leaf(), leaf(4))),
     "scalars alone": (at.torch.function(powers), lambda: (torch.tensor(1.5, dtype=torch.float64).requires_grad_(), leaf())),
+    "a number": (lambda *given: at.torch.function(misfit)(*given, 0.5), lambda: (leaf(3), normal(4, 3), leaf(4))),
     "softmax": (at.torch.function(softmax), lambda: (leaf(2, 3),)),
     "layer norm": (at.torch.function(layer_norm), lambda: (leaf(2, 5), leaf(5), leaf(5))),
     "attention": (at.torch.function(attention, causal=True), lambda: (leaf(1, 1, 3, 2), leaf(1, 1, 3, 2), leaf(1, 1, 3, 2))),
@@ -110,8 +111,8 @@ def test_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.data_ptr() == made[0].ctypes.data
 
 
-@interpreted
-def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+def directions_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The directions that are called for the first time from here on, in order."""
     run: list[str] = []
     compiled = dispatch.compiled_plan
 
@@ -120,12 +121,36 @@ def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyP
         return compiled(workload, *rest)
 
     monkeypatch.setattr(dispatch, "compiled_plan", noted)
+    return run
+
+
+@interpreted
+def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = directions_run(monkeypatch)
     product = at.torch.function(at.TunedKernel(matmul.definition))
     product(normal(2, 3), leaf(3, 4)).sum().backward()
     assert run == ["forward", "vjp:b"]
     with torch.no_grad():
         assert not product(leaf(5, 3), leaf(3, 4)).requires_grad
     assert run == ["forward", "vjp:b", "forward"]
+
+
+@interpreted
+def test_a_number_is_computed_with_the_gradients_that_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = directions_run(monkeypatch)
+    slope, given = leaf(3), (normal(4, 3), normal(4), 0.5)
+    loss = at.torch.function(at.TunedKernel(misfit.definition))(slope, *given)
+    (3 * loss).backward(retain_graph=True)
+    assert run == ["joint:slope"]
+    assert slope.grad is not None
+    first = slope.grad.clone()
+    loss.backward()  # which adds to the gradient, and is computed again
+    assert run == ["joint:slope", "vjp:slope"]
+    torch.testing.assert_close(slope.grad, first * 4 / 3)
+    assert at.torch.function(misfit)(slope, given[0], given[1].tolist(), 0.5) == loss  # an array is as good
+    half = [value.half() for value in (slope, *given[:2])]
+    with pytest.raises(DtypeError, match=r"slope is torch\.float16"):
+        at.torch.function(misfit)(*half, 0.5)
 
 
 @interpreted

@@ -40,7 +40,8 @@ DERIVED = (
     ("softmax", "vjp:x"), ("gated", "vjp:beta"), ("multiplied", "vjp:a"), ("running", "vjp:x"), ("running", "jvp"),
     ("gathered", "vjp:table"), ("interpolated", "vjp:at_"), ("windows", "vjp:x"), ("windows", "jvp"),
     ("correlated_2d", "vjp:x"), ("correlated_2d", "vjp:f"), ("forces", "vjp:x"), ("forces", "vjp:eps"),
-    ("surviving", "vjp:w"), ("costly_shift", "vjp:x"), ("triangle", "vjp:x"),
+    ("surviving", "vjp:w"), ("costly_shift", "vjp:x"), ("triangle", "vjp:x"), ("softmax", "joint"), ("gated", "vjp"),
+    ("multiplied", "joint"), ("running", "joint"), ("gathered", "joint"), ("correlated_2d", "joint"), ("forces", "vjp"),
 )  # fmt: skip
 EVERY: dict[str, Kernel] = {
     **CONSTRUCTS,

@@ -1,13 +1,18 @@
 """vjp, jvp and jacobian against closed forms, with several outputs, whole numbers and scalars among the inputs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import autotune as at
-from autotune.errors import AutotuneError, DifferentiationError, ShapeError
+from autotune.errors import AutotuneError, DifferentiationError, DtypeError, ShapeError
+from autotune.library import layer_norm, matmul
+from autotune.runtime import Plan, dispatch
+from autotune.schedule import Workload
+from tests.bridges.kernels import misfit
 from tests.runtime.test_arguments import counted, moments, regrouped, rows
 
 pytestmark = pytest.mark.usefixtures("_interpreted")
@@ -56,6 +61,69 @@ def test_integer_inputs_have_no_gradient() -> None:
     np.testing.assert_array_equal(table_bar, [[0] * 3, [2] * 3, [0] * 3, [1] * 3])
     assert idx_bar is None
     np.testing.assert_allclose(at.vjp(counted, [1, 2], 3.0)[1](np.ones(2))[1], 3.0)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, _interpreted: None) -> list[str]:
+    """The directions that are run from here on, in order."""
+    found: list[str] = []
+    planned = dispatch.compiled_plan
+
+    def noted(workload: Workload, *rest: Any) -> Plan:
+        plan = planned(workload, *rest)
+
+        def call(*given: Any) -> int:
+            found.append(workload.kernel.direction)
+            return plan.split_call(*given)
+
+        return replace(plan, split_call=call)
+
+    monkeypatch.setattr(dispatch, "compiled_plan", noted)
+    at.refresh()
+    return found
+
+
+def test_gradients_that_share_work_are_computed_together(run: list[str]) -> None:
+    given = RNG.standard_normal((3, 5)), X, Y
+    out, pullback = at.vjp(layer_norm, *given)
+    _, gamma, beta = pullback(out)
+    assert run == ["forward", "vjp"]
+    np.testing.assert_allclose(gamma, np.sum(out * (out - Y) / X, axis=0))
+    np.testing.assert_allclose(beta, np.sum(out, axis=0))
+    run.clear()
+    _, pullback = at.vjp(matmul, RNG.standard_normal((2, 3)), RNG.standard_normal((3, 4)))
+    pullback(np.ones((2, 4)))
+    assert run == ["forward", "vjp:a", "vjp:b"]
+
+
+def test_a_number_is_computed_with_its_gradients(run: list[str]) -> None:
+    given = RNG.standard_normal(3), RNG.standard_normal((5, 3)), X, 0.5
+    expected = misfit(*given)
+    out, pullback = at.vjp(misfit, *given)
+    np.testing.assert_allclose(out, expected, rtol=1e-13)
+    assert run == ["forward", "joint"]
+    scaled, again = pullback(np.float64(-2.0)), pullback(np.ones(()))
+    assert run == ["forward", "joint", "vjp"]  # what was at hand is given away once
+    for first, second in zip(scaled, again, strict=True):
+        np.testing.assert_allclose(first, -2 * second, rtol=1e-13)
+    assert again[3].shape == ()
+    np.testing.assert_allclose(pullback(None)[0], np.zeros(3))
+    with pytest.raises(ShapeError, match="out_bar"):
+        at.vjp(misfit, *given)[1](np.ones(5))
+    single = [np.asarray(value, np.float32) for value in given]
+    with pytest.raises(DtypeError, match="out_bar is float64"):
+        at.vjp(misfit, *single)[1](np.ones(()))
+    with pytest.raises(TypeError, match=r"misfit\(\) takes the inputs slope, x, y, shift"):
+        at.vjp(misfit, *given[:3])
+
+
+def test_a_number_of_nothing_has_gradients() -> None:
+    out, pullback = at.vjp(misfit, np.zeros(0), np.zeros((4, 0)), np.ones(4), 3.0)
+    assert out == 4.0
+    slope, x, y, shift = pullback(np.ones(()))
+    assert (slope.shape, x.shape) == ((0,), (4, 0))
+    np.testing.assert_allclose(y, np.full(4, -1.0))
+    assert shift == 4.0
 
 
 def test_tangents_of_several_outputs() -> None:
@@ -160,6 +228,8 @@ def test_directions() -> None:
         return at.output[()](at.argmax(x[i], over=i))
 
     assert polar.directions == ("forward", "vjp:x", "vjp:y", "vjp:scale", "jvp")
-    assert polar.tuned_directions == polar.directions[:-1]
+    assert polar.tuned_directions == (*polar.directions[:-1], "vjp")
+    assert misfit.tuned_directions[-1] == "joint"
+    assert matmul.tuned_directions == matmul.directions[:-1]
     assert rows.directions == ("forward", "vjp:table", "jvp")
     assert where_largest.directions == ("forward",)
