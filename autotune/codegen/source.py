@@ -196,6 +196,7 @@ def _imports(lines: Lines, code: str) -> None:
     if re.search(r"\bnp\.", code):
         lines.add("import numpy as np")
     lines.add(f"from numba import {', '.join(('njit', *_called(('prange',), code), 'types'))}", "")
+    lines.add("from autotune.codegen.compiler import Pipeline")
     for module, names in (
         ("borrowed", ("Borrowed",)),
         ("panel_packing", ("panel_packing",)),
@@ -222,6 +223,7 @@ def _constants(lines: Lines, module: _Module, checks: Sequence[str], code: str) 
         lines.add("CHECKS = (", *(f"    {check!r}," for check in checks), ")")
     lines.add(f"CONFIG = {module.config!r}")
     lines.add('OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc"}}')
+    lines.add('OPTIONS["pipeline_class"] = Pipeline')
     _vector_names(lines, max(scheduled.plan.lanes for scheduled in module.schedule), code)
 
 

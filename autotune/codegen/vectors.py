@@ -23,6 +23,7 @@ from numba.extending import lower_builtin, models, register_model
 from autotune.codegen import llvm
 
 FLAGS = ("contract", "reassoc")
+OPERATORS: set[Callable[..., Any]] = set()  # those with a meaning for vectors
 
 
 class Vector(types.Type):
@@ -110,6 +111,7 @@ def _binary(function: Any, emit: Emit, accepts: Callable[[Any], bool], compares:
             return signature(result, *(operand_type(found, kind) for kind in operands))
 
     infer_global(function)(Template)
+    OPERATORS.add(function)
 
     def lower(_context: Any, builder: Any, sig: Any, operands: Any) -> Any:
         found = next(kind for kind in sig.args if isinstance(kind, Vector | Mask))
@@ -131,6 +133,7 @@ def _unary(function: Any, emit: Emit, accepts: Callable[[Any], bool]) -> None:
             return signature(kind, kind) if isinstance(kind, Vector | Mask) and accepts(kind) else None
 
     infer_global(function)(Template)
+    OPERATORS.add(function)
 
     def lower(_context: Any, builder: Any, _sig: Any, operands: Any) -> Any:
         return emit(builder, *operands)

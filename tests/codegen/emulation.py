@@ -60,6 +60,7 @@ NAMES: dict[str, Any] = {
     "prange": range,
     "types": SimpleNamespace(float64=np.float64, int64=lambda *_: None, Array=lambda *_, **__: None),
     "Borrowed": lambda *_, **__: None,
+    "Pipeline": None,
     "math": math,
     "pointer": Pointer,
     "keep": lambda _: None,
