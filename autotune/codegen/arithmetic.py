@@ -31,6 +31,8 @@ class Arithmetic:
         self.bias = 127 if self.single else 1023
         self.avx512 = "+avx512f" in features and llvm.element_bytes(kind) * (self.lanes or 0) == 64
         """Whether the values fill registers of AVX-512."""
+        self.scales = "+avx512f" in features
+        """Whether the machine multiplies by powers of two that are beyond the type."""
         self.whole = llvm.shaped(llvm.INT32 if self.single else llvm.INT64, self.lanes)
 
     # Constants
@@ -157,6 +159,12 @@ class Arithmetic:
         half = self.builder.ashr(whole, self.integer(1))
         first, second = self.power_of_two(half), self.power_of_two(self.builder.sub(whole, half))
         return self.mul(self.mul(a, first), second)
+
+    def scaled_twice(self, a: Any, exponent: Any) -> Any:
+        """`a * 2**(2 * exponent)`, rounded once, for |exponent| < bias - 1 and `a` near 1."""
+        shifted = self.builder.shl(exponent, self.integer(self.mantissa))
+        first, power = (self.builder.add(self.bits(value), shifted) for value in (a, self.real(1.0)))
+        return self.mul(self.from_bits(first), self.from_bits(power))
 
     def _avx512(self, instruction: str, operands: list[Any], options: Sequence[Any] = ()) -> Any:
         """An instruction of AVX-512 in all lanes."""

@@ -22,6 +22,8 @@ _LN_2_DOUBLE = (0.693147180559663, 2.8235290563031577e-13)
 
 # expm1(r) = r + c[0] r² + c[1] r³ + … for |r| <= ln(2) / 2
 _EXP_SINGLE = (0.49999994, 0.16666517, 0.041668102, 0.008369192, 0.0013838881)  # to 2^-28
+# … and for |r| <= ln(2), to 2^-26
+_EXP_WIDE_SINGLE = (0.50000036, 0.16666616, 0.041661195, 0.008335964, 0.0014105557, 0.00019631025)
 _EXP_DOUBLE = (  # to 2^-57
     0.5000000000000011,
     0.16666666666666438,
@@ -142,7 +144,12 @@ def exp(on: Arithmetic, x: Any) -> Any:
     """The exponential: `2^n exp(r)` with `x = n ln 2 + r`."""
     # Beyond these bounds results are 0 and infinity; within, n is small enough for `scaled`.
     low, high = (-104.0, 89.0) if on.single else (-746.0, 710.0)
-    r, _, n, whole = _reduced(on, on.at_most(on.at_least(x, low), high))
+    bounded = on.at_most(on.at_least(x, low), high)
+    if on.single and not on.scales:
+        # With an even power of two, half of it is within the type: four operations and a term more in place of eight.
+        r, _, _, half = _reduced(on, bounded, 2.0)
+        return on.scaled_twice(on.polynomial(r, (1.0, 1.0, *_EXP_WIDE_SINGLE)), half)
+    r, _, n, whole = _reduced(on, bounded)
     return on.scaled(on.polynomial(r, (1.0, 1.0, *_exp_coefficients(on))), n, whole)
 
 
@@ -151,7 +158,7 @@ def _exp_coefficients(on: Arithmetic) -> tuple[float, ...]:
 
 
 class _Reduced(NamedTuple):
-    """`x = n ln 2 + r + lost` with a whole number `n` and `|r| <= ln(2) / 2`; `lost` is the rounding error of `r`."""
+    """`x = n period + r + lost` with a whole number `n` and `|r| <= period / 2`; `lost` is what rounding `r` lost."""
 
     r: Any
     lost: Any
@@ -160,9 +167,10 @@ class _Reduced(NamedTuple):
     """`n` as an integer."""
 
 
-def _reduced(on: Arithmetic, x: Any) -> _Reduced:
-    n, whole = on.nearest(on.mul(x, on.real(_LOG2_E)))
-    high, low = (on.real(-part) for part in (_LN_2_SINGLE if on.single else _LN_2_DOUBLE))
+def _reduced(on: Arithmetic, x: Any, powers: float = 1.0) -> _Reduced:
+    """By the period `powers * ln 2`, where `powers` is a power of two."""
+    n, whole = on.nearest(on.mul(x, on.real(_LOG2_E / powers)))
+    high, low = (on.real(-powers * part) for part in (_LN_2_SINGLE if on.single else _LN_2_DOUBLE))
     exact = on.fma(n, high, x)
     r = on.fma(n, low, exact)
     return _Reduced(r, on.fma(n, low, on.sub(exact, r)), n, whole)

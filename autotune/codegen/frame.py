@@ -12,7 +12,7 @@ from autotune.lang.axes import fresh_name
 MEMORY = (
     "broadcast", "first_lanes", "gather", "gather_at", "gather_between", "gather_first", "lanes_between", "load",
     "load_between", "load_first", "one_lane", "ramp", "scatter", "scatter_between", "scatter_first", "splat", "store",
-    "store_between", "store_first", "stream", "transpose",
+    "store_between", "store_first", "stream", "stream_first", "transpose",
 )  # fmt: skip
 MATH = (
     "all_lanes", "any_lane", "as_real", "cos", "erf", "exp", "floor", "largest", "larger", "log", "power", "product",

@@ -123,19 +123,24 @@ def fma(builder: Any, a: Any, b: Any, total: Any) -> Any:
 
 
 def larger(builder: Any, a: Any, b: Any) -> Any:
-    """The larger of two; NaN if either is NaN, `a` if they are equal. One instruction where `b` is a constant."""
+    """The larger of two; NaN if either is NaN. Which zero it is of two, is not said."""
     if not is_real(a.type):
         return builder.select(builder.icmp_signed("<", a, b), b, a)
-    found = builder.select(builder.fcmp_ordered("<", a, b), b, a)  # `a` if either is NaN
-    return builder.select(builder.fcmp_unordered("uno", b, b), b, found)
+    return _extreme(builder, "maximum", a, b)
 
 
 def smaller(builder: Any, a: Any, b: Any) -> Any:
-    """The smaller of two; NaN if either is NaN, `a` if they are equal. One instruction where `b` is a constant."""
+    """The smaller of two; NaN if either is NaN. Which zero it is of two, is not said."""
     if not is_real(a.type):
         return builder.select(builder.icmp_signed(">", a, b), b, a)
-    found = builder.select(builder.fcmp_ordered(">", a, b), b, a)
-    return builder.select(builder.fcmp_unordered("uno", b, b), b, found)
+    return _extreme(builder, "minimum", a, b)
+
+
+def _extreme(builder: Any, name: str, a: Any, b: Any) -> Any:
+    """One instruction on ARM, three on x86 and one where `b` is a constant: comparisons and choices take four."""
+    kind = ir.FunctionType(a.type, [a.type, b.type])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix(a.type)}")
+    return builder.call(function, [a, b], fastmath=("nsz",))
 
 
 # Masks

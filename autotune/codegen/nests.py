@@ -8,6 +8,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import TypeAlias
 
+from autotune.codegen.interior import Interior
 from autotune.codegen.points import Env, Place, Points, Wide, as_real, constant
 from autotune.codegen.scopes import Scope, Value, deepest
 from autotune.codegen.text import unwrapped
@@ -96,40 +97,91 @@ def vectors(
 def lanes(
     points: Points, scope: Scope, variable: Variable, bounds: tuple[str, str]
 ) -> Iterator[tuple[Scope, list[tuple[Place, Wide]]]]:
-    """The vector loop of a variable from the first of its `bounds` up to the last: all whole vectors, then the rest."""
+    """The vector loop of a variable from the first of its `bounds` up to the last: all whole vectors, then the rest.
+
+    Where lanes of some vectors lie outside an array, one loop takes all in order, as memory is best written, and asks
+    of each whether it is one of the inner ones, which need no masks.
+    """
     axis, (first, last), plan, frame = variable.axis, bounds, points.plan, points.frame
-    width = plan.lanes * plan.copies
-    name = frame.name(f"{axis.name}_vector")
-    note = "" if variable.residue.step == 1 else f"  # {frame.affine(variable.index)}"
-    if plan.masked:
-        whole = first
-    elif first == "0" and last.isdigit():
-        whole = str(int(last) // width * width)
-    else:
-        whole = frame.name(f"{axis.name}_whole")
-        if first == "0" and _is_extent(last):
-            at, text = points.top, f"{last} - {last} % {width}"
-        else:
-            length = f"({last} - {first})" if first != "0" else last if last.isidentifier() else f"({last})"
-            at, text = scope, f"max({first}, {last} - {length} % {width})"
-        at.add(f"{whole} = {text}")
-    if whole != first:
-        with scope.block(f"for {name} in range({first}, {whole}, {width}):{note}") as block:
-            found = []
-            for copy in range(plan.copies):
-                own = Axis(name if not copy else frame.name(f"{name}_{copy}"), axis.extent)
-                if copy:
-                    block.add(f"{own.name} = {name} + {copy * plan.lanes}")
-                found.append((points.enter(Variable(own, variable.residue), block), Wide(own, copy=copy)))
-            yield block, found
+    name, note = frame.name(f"{axis.name}_vector"), _note(points, variable)
+    width, interior, whole = plan.lanes * plan.copies, Interior(scope), first
+    if not plan.masked and not (last.isdigit() and first == "0" and int(last) < width):
+        block, found = Scope(scope), []
+        for copy in range(plan.copies):
+            own = Axis(name if not copy else frame.name(f"{name}_{copy}"), axis.extent)
+            if copy:
+                block.add(f"{own.name} = {name} + {copy * plan.lanes}")
+            place = points.enter(Variable(own, variable.residue), block)
+            found.append((place, Wide(own, copy=copy, interior=interior)))
+        yield block, found
+        if interior:
+            yield from _edges(points, scope, variable, bounds, (name, block, interior))
+            return
+        whole = _whole(points, scope, axis, bounds)
+        scope.attach(block, f"for {name} in range({first}, {whole}, {width}):{note}")
     if whole != last:
-        rest, count = Axis(frame.name(f"{axis.name}_rest"), axis.extent), frame.name(f"{axis.name}_left")
-        with scope.block(f"for {rest.name} in range({whole}, {last}, {plan.lanes}):{note}") as block:
-            block.add(f"{count} = {last} - {rest.name}")
-            yield block, [(points.enter(Variable(rest, variable.residue), block), Wide(rest, count))]
-        frame.release(rest.name)
-        frame.release(count)
+        yield from _rest(points, scope, variable, (whole, last))
     frame.release(name)
+
+
+def _rest(
+    points: Points, scope: Scope, variable: Variable, bounds: tuple[str, str]
+) -> Iterator[tuple[Scope, list[tuple[Place, Wide]]]]:
+    """One vector after the other, masked by how much there is."""
+    axis, frame, (first, last) = variable.axis, points.frame, bounds
+    rest, count = Axis(frame.name(f"{axis.name}_rest"), axis.extent), frame.name(f"{axis.name}_left")
+    header = f"for {rest.name} in range({first}, {last}, {points.plan.lanes}):{_note(points, variable)}"
+    with scope.block(header) as block:
+        block.add(f"{count} = {last} - {rest.name}")
+        yield block, [(points.enter(Variable(rest, variable.residue), block), Wide(rest, count))]
+    frame.release(rest.name)
+    frame.release(count)
+
+
+def _note(points: Points, variable: Variable) -> str:
+    return "" if variable.residue.step == 1 else f"  # {points.frame.affine(variable.index)}"
+
+
+def _whole(points: Points, scope: Scope, axis: Axis, bounds: tuple[str, str]) -> str:
+    """Where the last whole vectors of a loop end."""
+    (first, last), width = bounds, points.plan.lanes * points.plan.copies
+    if first == "0" and last.isdigit():
+        return str(int(last) // width * width)
+    whole = points.frame.name(f"{axis.name}_whole")
+    if first == "0" and _is_extent(last):
+        points.top.add(f"{whole} = {last} - {last} % {width}")
+    else:
+        length = f"({last} - {first})" if first != "0" else last if last.isidentifier() else f"({last})"
+        scope.add(f"{whole} = max({first}, {last} - {length} % {width})")
+    return whole
+
+
+def _edges(
+    points: Points, scope: Scope, variable: Variable, bounds: tuple[str, str], inner: tuple[str, Scope, Interior]
+) -> Iterator[tuple[Scope, list[tuple[Place, Wide]]]]:
+    """The loop over whole vectors, given the block of the inner ones; at its ends, vectors one after the other."""
+    axis, frame, (first, last), (name, block, interior) = variable.axis, points.frame, bounds, inner
+    width, outer = points.plan.lanes * points.plan.copies, frame.name(f"{axis.name}_outer")
+    past = [last, *(_past(points, Affine(terms, least), number) for (number, terms), least in interior.upper.items())]
+    scope.add(f"{outer} = {_extreme('min', past)} - {width}")
+    least = [_ceiling(points, Affine(terms, least), number) for (number, terms), least in interior.lower.items()]
+    test = f"{_extreme('max', least)} <= {name}" if least else name
+    with scope.block(f"for {name} in range({first}, {last}, {width}):{_note(points, variable)}") as loop:
+        loop.attach(block, f"if {test} <= {outer}:")
+        with loop.block("else:") as ends:
+            if points.plan.copies > 1:
+                yield from _rest(points, ends, variable, (name, f"min({last}, {name} + {width})"))
+            else:
+                own, count = Axis(name, axis.extent), frame.name(f"{axis.name}_left")
+                ends.add(f"{count} = {last} - {name}")
+                yield ends, [(points.enter(Variable(own, variable.residue), ends), Wide(own, count))]
+                frame.release(count)
+    frame.release(name)
+
+
+def _extreme(function: str, texts: Sequence[str]) -> str:
+    """`function`, which is min or max, of these."""
+    return f"{function}({', '.join(texts)})" if len(texts) > 1 else texts[0]
 
 
 def _is_extent(last: str) -> bool:
@@ -271,7 +323,7 @@ class _Nest:
 
     def _tested(self, scope: Scope, tests: Sequence[str], stack: ExitStack) -> Scope:
         """The block in which these tests hold."""
-        return stack.enter_context(scope.block(f"if {' and '.join(dict.fromkeys(tests))}:")) if tests else scope
+        return stack.enter_context(scope.again(f"if {' and '.join(dict.fromkeys(tests))}:")) if tests else scope
 
     def _whole(self, condition: Inside) -> str:
         """The test whether a quotient is whole."""
@@ -317,7 +369,7 @@ class _Nest:
             number = inequality.coefficient(variable.axis)
             terms = [(term, n) for term, n in inequality.terms if term != variable.axis]
             rest = Affine.total(terms, inequality.offset)
-            texts[self._ceiling(rest, number) if number > 0 else self._past(rest, -number)] = None
+            texts[_ceiling(self.points, rest, number) if number > 0 else _past(self.points, rest, -number)] = None
             scopes.append(self.points.scope_of(rest))
         at, text = deepest(scopes), form.format(", ".join(texts))
         known = at.known.get(text)
@@ -327,17 +379,20 @@ class _Nest:
             at.add(f"{known.text} = {text}  # {', '.join(inside)}")
         return known.text
 
-    def _ceiling(self, rest: Affine, number: int) -> str:
-        """The least v with number · v + rest ≥ 0."""
-        if number == 1:
-            return self.points.frame.affine(Affine.total([(term, -n) for term, n in rest.terms], -rest.offset))
-        return f"-(({self.points.frame.affine(rest)}) // {number})"
 
-    def _past(self, rest: Affine, number: int) -> str:
-        """The least v with rest - number · v < 0."""
-        if number == 1:
-            return self.points.frame.affine(Affine(rest.terms, rest.offset + 1))
-        return f"({self.points.frame.affine(rest)}) // {number} + 1"
+def _ceiling(points: Points, rest: Affine, number: int) -> str:
+    """The least v with number · v + rest ≥ 0."""
+    if number == 1 or not rest.terms:
+        offset = -(rest.offset // number)
+        return points.frame.affine(Affine.total([(term, -n) for term, n in rest.terms], offset))
+    return f"-(({points.frame.affine(rest)}) // {number})"
+
+
+def _past(points: Points, rest: Affine, number: int) -> str:
+    """The least v with rest - number · v < 0."""
+    if number == 1:
+        return points.frame.affine(Affine(rest.terms, rest.offset + 1))
+    return f"({points.frame.affine(rest)}) // {number} + 1"
 
 
 def _written(condition: Inside, points: Points) -> str:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import TypeAlias
 
 from autotune.codegen.frame import Frame
+from autotune.codegen.interior import Interior, without
 from autotune.codegen.scopes import Scope, Value, deepest
 from autotune.codegen.text import INTEGER_FORMS, SCALAR_FORMS, WIDE_FORMS, WIDE_INTEGER_FORMS, scaled, total, unwrapped
 from autotune.errors import TemplateError
@@ -64,12 +65,13 @@ class Wide:
     """A vector loop that code stands in: its variable is the index of the first lane, the next lanes follow.
 
     `count` is how many lanes there are up to the end of the loop, where that may be fewer than a vector has; `copy`
-    which of the vectors it is that are at once.
+    which of the vectors it is that are at once. What has to hold in every lane can be asked of the `interior`.
     """
 
     variable: Axis
     count: str | None = None
     copy: int = 0
+    interior: Interior | None = None
 
 
 @dataclass(frozen=True)
@@ -231,8 +233,8 @@ class Points:
             return f"store({start}, {self._in_buffer(at, wide)}, {text})"
         access = self._lanes_access(result.name, steps, at)
         how, of = ("", "") if wide.count is None else ("_first", f", {wide.count}")
-        if self.plan.stream and access.step == 1 and not how and not add and result.name in self.frame.streamed:
-            return f"stream({start}, {at}, {text})"
+        if self.plan.stream and access.step == 1 and not add and result.name in self.frame.streamed:
+            return f"stream{how}({start}, {at}, {text}{of})"
         before = f"{self._element(result, env)} + " if add else ""
         return f"{access.store(how)}({start}, {access.where}, {before}{text}{of})"
 
@@ -624,7 +626,7 @@ class Points:
                 found.masks.append(f"({name} >= 0) & ({name} < {size if divisor == 1 else f'{divisor} * {size}'})")
             return
         found.add(text, scope, index, step)
-        if needed:
+        if needed and not self._in_every_lane(condition, env):
             found.conditions.append(condition)
             lower, upper = condition.inequalities
             below, above = _inside_lanes(text, step, size)
@@ -632,6 +634,16 @@ class Points:
             below, above = "0" if self.always(first) else below, "LANES" if self.always(last) else above
             if (below, above) != ("0", "LANES"):
                 found.intervals.append((below, above))
+
+    def _in_every_lane(self, condition: Inside, env: Env) -> bool:
+        """Whether a condition holds in all lanes, as the vector loop can be, and now is, kept to where it does."""
+        assert env.wide is not None
+        interior, variable = env.wide.interior, env.wide.variable
+        if interior is None:
+            return False
+        needed = [inequality for inequality in condition.inequalities if not self.always(inequality)]
+        scopes = [self.scope_of(without(inequality, variable)) for inequality in needed]
+        return interior.keep(needed, variable, scopes)
 
     def _quotient(self, text: str, extent: str, divisor: int, scope: Scope) -> Affine:
         """A quotient that is known to be whole in `scope`, as a loop variable of its own."""

@@ -31,6 +31,23 @@ class Scope:
         yield inner
         self.items.append(inner)
 
+    def attach(self, block: "Scope", header: str) -> None:
+        """Put a block here that was written before its header was known."""
+        block.header = header
+        self.items.append(block)
+
+    @contextmanager
+    def again(self, header: str) -> Iterator["Scope"]:
+        """The block that was finished last, if it has this header and nothing came after it; else a new one."""
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Scope) and last.header == header:
+            self.items.pop()
+            yield last
+            self.items.append(last)
+        else:
+            with self.block(header) as inner:
+                yield inner
+
     def find(self, key: Hashable) -> Optional["Value"]:
         """The value known under `key` here or in a block around."""
         scope: Scope | None = self

@@ -68,6 +68,8 @@ class VectorOperations(NamedTuple):
     stream: Any
     """stream(base, offset, vector): past the caches where the address is a multiple of the vector's size, otherwise
     an ordinary store; `fence` orders it before later stores"""
+    stream_first: Any
+    """stream_first(base, offset, vector, count): as `stream` if all lanes are before `count`, else as `store_first`"""
     ramp: Any
     """ramp(start) -> int64 vector start, start + 1, …"""
     first_lanes: Any
@@ -114,7 +116,7 @@ def vector_operations(lanes: int) -> VectorOperations:
         *(gather, gather_first, gather_between, _gather_at(lanes)),
         *(scatter, scatter_first, scatter_between),
         *(
-            _stream(lanes),
+            *_streams(lanes),
             constant.ramp,
             constant.first_lanes,
             constant.lanes_between,
@@ -500,26 +502,44 @@ def _scatters(lanes: int) -> tuple[Any, Any, Any]:
     return scatter, scatter_first, scatter_between
 
 
-def _stream(lanes: int) -> Any:
+def _streams(lanes: int) -> tuple[Any, Any]:
+    def past_caches(builder: Any, value: Any, base: Any, offset: Any) -> None:
+        size = lanes * llvm.element_bytes(value.type)
+        at = llvm.address(builder, base, offset, lanes)
+        rest = builder.and_(builder.ptrtoint(at, INT64), INT64(size - 1))
+        with builder.if_else(builder.icmp_signed("==", rest, INT64(0))) as (aligned, unaligned):
+            with aligned:
+                past = builder.store(value, at)
+                past.align = size
+                past.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
+            with unaligned:
+                llvm.store(builder, value, base, offset)
+
     @intrinsic
     def stream(_context: Any, base: types.CPointer, offset: types.Integer, value: Vector) -> Any:
         def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             base, offset, value = arguments
-            size = lanes * llvm.element_bytes(value.type)
-            at = llvm.address(builder, base, offset, lanes)
-            rest = builder.and_(builder.ptrtoint(at, INT64), INT64(size - 1))
-            with builder.if_else(builder.icmp_signed("==", rest, INT64(0))) as (aligned, unaligned):
-                with aligned:
-                    past = builder.store(value, at)
-                    past.align = size
-                    past.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
-                with unaligned:
-                    llvm.store(builder, value, base, offset)
+            past_caches(builder, value, base, offset)
             return context.get_dummy_value()
 
         return types.void(base, types.intp, value), emit
 
-    return stream
+    @intrinsic
+    def stream_first(
+        _context: Any, base: types.CPointer, offset: types.Integer, value: Vector, count: types.Integer
+    ) -> Any:
+        def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            base, offset, value, count = arguments
+            with builder.if_else(builder.icmp_signed(">=", count, INT64(lanes))) as (all_of_it, some):
+                with all_of_it:
+                    past_caches(builder, value, base, offset)
+                with some:
+                    llvm.store_masked(builder, value, base, offset, llvm.lanes_below(builder, count, lanes))
+            return context.get_dummy_value()
+
+        return types.void(base, types.intp, value, types.intp), emit
+
+    return stream, stream_first
 
 
 def _transpose(lanes: int) -> Any:

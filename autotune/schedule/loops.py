@@ -21,7 +21,7 @@ class LoopPlan:
     The loop over `vector` advances by `copies` vectors of `lanes` elements, and runs inside the stage's other loops
     over its result, or, where it is reduced over, innermost of all; with None every loop advances by elements. `stream`
     writes results past the caches. What `ahead` says is asked for while the stage runs. Where vectors do not fill an
-    axis the rest is a loop of its own, or, if `masked`, all vectors are masked by how much there is: less code.
+    axis, or lie partly outside what is read, they have code of their own; or, if `masked`, all are masked: less code.
     """
 
     vector: Axis | None = None

@@ -270,13 +270,16 @@ def _classes(stage: AnyStage, problem: Problem) -> int:
 
 
 def _edges(stage: AnyStage, problem: Problem) -> str:
-    """Less code where windows are written out, or residue classes."""
-    return "mask" if slides(stage) or _classes(stage, problem) > 1 else "peel"
+    """Less code where residue classes are written out."""
+    return "mask" if _classes(stage, problem) > 1 else "peel"
 
 
 def _copies(stage: AnyStage, problem: Problem) -> int:
-    """Enough sums at once to hide the latency of additions; recurrences two, as they hold many values."""
-    if _edges(stage, problem) == "mask":
+    """Enough sums at once to hide the latency of additions; recurrences two, as they hold many values.
+
+    A window is written out, one of its sums is enough code.
+    """
+    if _edges(stage, problem) == "mask" or slides(stage):
         return 1
     if isinstance(stage, Stage):
         return 4

@@ -2,8 +2,8 @@
 
     for places: out[…, p, q] = reduce over r, s of x[…, stride·p + r, stride·q + s]
 
-Vectors run along the places of a row. At the border, lanes outside the image are masked; rows outside it are bounds of
-the loops over the window.
+Vectors run along the places of a row. Those at its ends, some of whose lanes lie outside the image, are masked; rows
+outside it are bounds of the loops over the window.
 """
 
 from autotune.schedule import ReplayStage, ScanStage, ScatterStage

@@ -334,6 +334,7 @@ def vector_operations(lanes: int) -> VectorOperations:
             base, at(offset, stride), between(first, last), vector
         ),
         stream=lambda base, offset, vector: _write(base, at(offset, 1), every, vector),
+        stream_first=lambda base, offset, vector, count: _write(base, at(offset, 1), between(0, count), vector),
         ramp=lambda start: Vector(np.arange(start, start + lanes, dtype=np.int64)),
         first_lanes=lambda count: Mask(np.array(between(0, count))),
         lanes_between=lambda first, last: Mask(np.array(between(first, last))),

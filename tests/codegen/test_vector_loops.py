@@ -175,6 +175,16 @@ def test_code_for_other_structural_extents_is_refused() -> None:
     assert structural_extents(workload) == {"r": 3, "s": 3}
 
 
+def test_only_the_ends_of_rows_are_masked() -> None:
+    kernel = depthwise_conv2d.specialized(padding=1).definition
+    workload = Workload.of(kernel, {"n": 1, "c": 2, "h": 9, "w": 40, "r": 3, "s": 3})
+    config = LOOPS.default(workload, SMALL)
+    text = module_text(workload, config, LOOPS.schedule(workload, config, SMALL))
+    inner, ends = text.split("if 1 <= q_vector <= q_outer:")[1].split("else:")
+    assert (inner.count("= load("), inner.count("load("), "load_" in inner) == (0, 9, False)
+    assert ends.count("load_between(") == 9
+
+
 # Compiled
 
 

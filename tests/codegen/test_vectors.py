@@ -504,7 +504,7 @@ def test_nan_goes_through_reductions_of_every_lane(dtype: str) -> None:
 
 def test_streamed_stores_reach_any_address() -> None:
     operations = simd.vector_operations(16)
-    load, stream = operations.load, operations.stream
+    load, stream, stream_first = operations.load, operations.stream, operations.stream_first
 
     @optimized
     def run(x: Any, out: Any, at: int) -> None:
@@ -513,14 +513,29 @@ def test_streamed_stores_reach_any_address() -> None:
         keep(x)
         keep(out)
 
+    @optimized
+    def run_first(x: Any, out: Any, at: int, count: int) -> None:
+        stream_first(pointer(out), at, load(pointer(x), 0), count)
+        fence()
+        keep(x)
+        keep(out)
+
+    def check(out: Any, at: int, count: int) -> None:
+        assert np.array_equal(out[at : at + count], x[:count])
+        assert (np.delete(out, range(at, at + count)) == GUARD).all()
+
     x = np.arange(16, dtype=np.float32)
     for at in range(40):
         out = np.full(60, GUARD, np.float32)
         run(x, out, at)
-        assert np.array_equal(out[at : at + 16], x)
-        assert (np.delete(out, range(at, at + 16)) == GUARD).all()
-    (assembly,) = run.inspect_asm().values()
-    assert "vmovntps" in assembly or "stnp" in assembly or "movntps" in assembly
+        check(out, at, 16)
+        for count in (0, 1, 15, 16, 20):
+            out = np.full(60, GUARD, np.float32)
+            run_first(x, out, at, count)
+            check(out, at, min(count, 16))
+    for function in (run, run_first):
+        (assembly,) = function.inspect_asm().values()
+        assert "vmovntps" in assembly or "stnp" in assembly or "movntps" in assembly
 
 
 @pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float64", 4), ("int64", 2)])
