@@ -372,11 +372,18 @@ def _scaled_extent() -> Kernel:
     return derived("scaled_extent", inputs, (H,), Read("x", (H,)) * Extent("h") / (1 + Position(H)))
 
 
+def _faded() -> Kernel:
+    """A padded intermediate read along an axis that it does not depend on."""
+    inputs = (TensorSpec("x", ("h",)), TensorSpec("y", ("k",)))
+    body = Reindex(at.tanh(Read("x", (H,))), (Axis("p", "h"),), (K,), 0.0)
+    return derived("faded", inputs, (H, K), at.exp(body) + Read("y", (K,)))
+
+
 BUILT = (
     *(upsampled(s, p, d) for s, p, d in ((2, 1, 1), (3, 2, 2), (4, 1, 2), (2, 3, 2), (5, 0, 1), (1, 2, 3))),
     *(upsampled_2d(s, d) for s, d in ((2, 1), (3, 2), (5, 1))),
     _holes(), _two_axes_decide(), _pooled(), _scattered(strict=False), _scattered(strict=True), _scattered_2d(),
-    _shadowed(), _scaled_extent(),
+    _shadowed(), _scaled_extent(), _faded(),
 )  # fmt: skip
 
 CONSTRUCTS: dict[str, Kernel] = {

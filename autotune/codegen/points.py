@@ -489,7 +489,9 @@ class Points:
         inner = env.binding(node.bound)
         some = bool(found.intervals or found.masks)
         if not found.tests and not some:
-            return self.value(node.body, inner.at(self._bound(node, found, None)), scope)
+            value = self.value(node.body, inner.at(self._bound(node, found, None)), scope)
+            # It is this only where the indices are known to be inside, even if the body depends on none of them.
+            return value if node.pad is None else replace(value, scope=deepest([at, value.scope]))
         if not found.tests:
             return self._some_lanes(node, found, inner, scope, at)
         name, outside = self.frame.numbered("read"), constant(node.pad or 0.0)

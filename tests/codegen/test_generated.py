@@ -96,7 +96,10 @@ def test_shared_among_threads(name: str, grid: str, tmp_path: Path) -> None:
     check(kernel, config, "float64", 2, tmp_path, 0)
 
 
-@pytest.mark.parametrize(("name", "dtype", "lanes"), [("matmul", "float32", 8), ("saturated", "float64", 8)])
+@pytest.mark.parametrize(
+    ("name", "dtype", "lanes"),
+    [("matmul", "float32", 8), pytest.param("saturated", "float64", 8, marks=pytest.mark.avx512)],
+)
 def test_tiles_of_few_columns(name: str, dtype: str, lanes: int, tmp_path: Path) -> None:
     """What a row of one vector leaves over, read in place, in one block of the depth and in several."""
     kernel = KERNELS[name]

@@ -160,6 +160,17 @@ def test_numbers_that_are_not_finite_go_through_vectors(name: str, special: tupl
         assert_equal(got, evaluate(kernel, values))
 
 
+@pytest.mark.parametrize("lanes", [2, 4])
+def test_what_holds_inside_is_not_taken_for_the_ends(lanes: int) -> None:
+    """A value that is the same for all vectors but those that are padded."""
+    kernel, extents = EVERY["faded"], {"h": 2, "k": 7}
+    workload, values = Workload.of(kernel, extents, "float64"), arguments_of(kernel, extents)
+    config = LOOPS.default(workload, SMALL) | {"vector": "k", "lanes": lanes, "copies": 1, "edges": "peel"}
+    returned, got = run(module_text(workload, config, LOOPS.schedule(workload, config, SMALL)), workload, values)
+    assert returned == 0
+    assert_equal(got, evaluate(kernel, values))
+
+
 def test_code_for_other_structural_extents_is_refused() -> None:
     """Before anything is written."""
     kernel = depthwise_conv2d.definition

@@ -91,7 +91,7 @@ def test_the_first_batch_is_what_other_shapes_have_taught_and_some_that_are_far_
     drawn = template_for(ASKED).space(ASKED, HERE).sample(np.random.default_rng(1), 2000)
     best = _seconds(ASKED, drawn).min()
     assert _seconds(ASKED, first).min() < 1.1 * best
-    assert _seconds(ASKED, first).min() < _seconds(ASKED, spread).min()
+    assert np.median(_seconds(ASKED, first)) < np.median(_seconds(ASKED, spread))
 
 
 def test_the_same_database_gives_the_same_proposals(taught: Database) -> None:
@@ -136,7 +136,7 @@ def test_without_other_workloads_loop_nests_alone_say_where_to_begin(database: D
         _measure(database, ASKED)
     first, spread = _search(_prior(database), 8), _search(None, 8)
     assert first[0] == template_for(ASKED).default(ASKED, HERE)
-    assert _seconds(ASKED, first).min() < _seconds(ASKED, spread).min()
+    assert np.median(_seconds(ASKED, first)) < np.median(_seconds(ASKED, spread))
 
 
 def test_another_machine_teaches_of_the_same_workload(database: Database) -> None:
