@@ -77,7 +77,7 @@ class TestContest:
 
 class TestRow:
     def process(self, ours: list[float], rates: list[float]) -> dict[str, Any]:
-        samples = {"autotune": ours, "default": [4e-6], "numpy": [5e-6]}
+        samples = {"autotune": ours, "default": [4e-6], "autotune, one thread": [6e-6], "numpy": [5e-6]}
         return {"samples": samples, "fma_rates": rates, "origin": "tuned"}
 
     def test_medians_over_all_processes(self) -> None:
@@ -87,6 +87,7 @@ class TestRow:
         assert {name: row[name] for name in ("kernel", "direction", "size", "dtype", "threads")} == CASE.identity()
         assert (row["trials"], row["processes"], row["rounds"], row["schedule"]) == (64, 2, 3, "tuned")
         assert (row["ms"], row["default_ms"]) == (pytest.approx(3e-3), pytest.approx(4e-3))
+        assert row["one_thread_ms"] == pytest.approx(6e-3)
         assert row["peers"] == {"numpy": pytest.approx(5e-3)}
         assert row["gflops"] == pytest.approx(flops / 3e-6 * 1e-9)
         assert row["fma_fraction"] == row["roofline"] == pytest.approx(flops / 3e-6 / 100e9)
@@ -183,15 +184,15 @@ class TestReport:
         assert "-" in lines[6].split()
 
     def test_summary(self) -> None:
-        rows = [self.row(), self.row(ms=1.0, threads=2, peers={"numpy": 8.0})]
+        rows = [self.row(), self.row(ms=1.0, threads=2, peers={"numpy": 8.0}, one_thread_ms=1.9)]
         found = report.summary(rows)
         assert found == {
             "best_peer_geometric_mean": pytest.approx(4.0),
             "best_peer_least": pytest.approx(2.0),
             "default_geometric_mean": pytest.approx((1.5 * 3) ** 0.5),
             "default_least": pytest.approx(1.5),
-            "one_thread_geometric_mean": pytest.approx(2.0),
-            "one_thread_least": pytest.approx(2.0),
+            "one_thread_geometric_mean": pytest.approx(1.9),
+            "one_thread_least": pytest.approx(1.9),
         }
         assert report.words(found).startswith("geometric means: 4.00x the best peer (at least 2.00x), ")
 
@@ -200,5 +201,7 @@ class TestReport:
 
     def test_lines(self) -> None:
         assert report.line(self.row()) == "2.00 ms (91.2 % of peak), default 3.00 ms, numpy 4.00 ms, torch 6.00 ms"
+        beside = report.line(self.row(threads=2, one_thread_ms=3.9))
+        assert beside == ("2.00 ms (91.2 % of peak), default 3.00 ms, one thread 3.90 ms, numpy 4.00 ms, torch 6.00 ms")
         tuning = Case((7, 8, 9)).identity() | {"trials": 64, "seconds": 75.25, "peak_memory_bytes": 300 << 20}
         assert report.tuning_words(tuning) == "tuning forward 7x8x9: 64 trials in 75.2 s with 300 MiB"

@@ -27,6 +27,8 @@ def hold(job: dict[str, Any]) -> dict[str, Any]:
     inputs = contestants.inputs_of(workload, job["seed"])
     ours, origin = contestants.tuned(workload, inputs)
     calls = {contestants.OURS: ours, contestants.DEFAULT: contestants.untuned(workload, inputs)}
+    if workload.threads > 1:
+        calls[contestants.ONE_THREAD] = contestants.on_one_thread(workload, inputs)
     calls |= {name: contestants.PEERS[name](workload, inputs) for name in job["peers"]}
     _check(workload, calls)
     held = contest.hold(

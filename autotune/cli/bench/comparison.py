@@ -12,6 +12,7 @@ from typing import Any
 
 from autotune.cli.bench.cases import Case
 from autotune.cli.bench.contest import Rules
+from autotune.cli.bench.contestants import DEFAULT, ONE_THREAD, OURS
 from autotune.errors import AutotuneError
 from autotune.machine import Machine, Peaks
 from autotune.machine.peak_rates import bandwidth
@@ -27,9 +28,10 @@ THREAD_VARIABLES = (
 )
 CHILD_SECONDS = 900.0
 METHOD = (
-    "ms, default_ms and peers are medians over all rounds of all processes; in a round every contestant is timed once, "
-    "in random order, with public calls that allocate their results; on several threads after a pause, in which other "
-    "libraries' threads stop spinning, and a call that wakes its own. fma_fraction is of the largest FMA rate sampled "
+    "ms, default_ms, one_thread_ms (ours on one thread, beside several) and peers are medians over all rounds of all "
+    "processes; in a round every contestant is timed once, in random order, with public calls that allocate their "
+    "results; on several threads after a pause, in which other libraries' threads stop spinning, and a call that wakes "
+    "its own. fma_fraction is of the largest FMA rate sampled "
     "between the rounds with the same number of threads; load is the median of those rates over their largest. "
     "roofline is the larger of flop / that rate and bytes / bandwidth, over ms; bytes count every tensor once, "
     "bandwidth is threads times what one thread reads from the innermost level that holds them all."
@@ -60,14 +62,15 @@ class Comparison:
     def row(self, trials: int, peaks: Peaks, machine: Machine) -> dict[str, Any]:
         """The row of the results' file; `trials` is how many the kernel was tuned with."""
         workload, peak = self.case.workload, max(self.rates)
-        ours = self.samples("autotune")
+        ours, alone = self.samples(OURS), self.samples(ONE_THREAD) if workload.threads > 1 else []
         seconds = statistics.median(ours)
         bound = max(workload.flops / peak, workload.bytes / bandwidth(workload.bytes, workload.threads, peaks, machine))
         return {
             **self.case.identity(),
             "trials": trials,
             "ms": 1e3 * seconds,
-            "default_ms": 1e3 * statistics.median(self.samples("default")),
+            "default_ms": 1e3 * statistics.median(self.samples(DEFAULT)),
+            **({"one_thread_ms": 1e3 * statistics.median(alone)} if alone else {}),
             "gflops": 1e-9 * workload.flops / seconds,
             "roofline": bound / seconds,
             "fma_fraction": workload.flops / seconds / peak,

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from autotune.measure.timing import Call
 from autotune.runtime import Origin, TunedKernel
 from autotune.schedule import Workload
+from autotune.settings import options
 
 Array = NDArray[Any]
-OURS, DEFAULT, ALONE = "autotune", "default", "torch, backward alone"
+OURS, DEFAULT, ONE_THREAD, ALONE = "autotune", "default", "autotune, one thread", "torch, backward alone"
 # The factors of each direction's product; T is for the transposed matrix.
 FACTORS = {"forward": ("a", "b"), "vjp:a": ("out_bar", "bT"), "vjp:b": ("aT", "out_bar")}
 
@@ -39,6 +40,12 @@ def untuned(workload: Workload, inputs: Mapping[str, Any]) -> Call:
     kernel = TunedKernel(workload.kernel)
     with mock.patch.dict(os.environ, AUTOTUNE_DB=str(Path(os.devnull) / "none"), AUTOTUNE_SHIPPED="0"):
         kernel.plan(*inputs.values())  # which the calls find
+    return partial(kernel, *inputs.values())
+
+
+def on_one_thread(workload: Workload, inputs: Mapping[str, Any]) -> Call:
+    """The public call of the tuned kernel on one thread, beside that of a workload on several."""
+    kernel = options(threads=1)(TunedKernel(workload.kernel))
     return partial(kernel, *inputs.values())
 
 

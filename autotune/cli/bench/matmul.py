@@ -98,10 +98,9 @@ class Bench:
         return self.results.find(case.identity() | {"trials": self.plan.effort.trials})
 
     def _tune(self, case: Case) -> None:
-        """Tune a case; the time and memory of the timed one are kept where all of it was done now."""
-        (outcome,) = tune_each(
-            [case.workload], self.plan.effort, database=self.database, machine=self.machine, out=self.out
-        )
+        """Tune a case, and beside it the same on one thread; the timed one's cost is kept if all of it was done now."""
+        workloads = [replace(case, threads=threads).workload for threads in sorted({1, case.threads})]
+        *_, outcome = tune_each(workloads, self.plan.effort, database=self.database, machine=self.machine, out=self.out)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if case != TIMED or case != self.plan.cases[0]:

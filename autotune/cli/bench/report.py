@@ -40,7 +40,8 @@ def _cells(row: Mapping[str, Any], peers: tuple[str, ...]) -> tuple[str, ...]:
 
 def line(row: Mapping[str, Any]) -> str:
     """A row in a line: "36.1 ms (91.2 % of peak), default 41.2 ms, numpy 38.0 ms"."""
-    others = {"default": row["default_ms"], **row["peers"]}
+    alone = {"one thread": row["one_thread_ms"]} if "one_thread_ms" in row else {}
+    others = {"default": row["default_ms"], **alone, **row["peers"]}
     beside = ", ".join(f"{name} {duration(1e-3 * ms)}" for name, ms in others.items())
     return f"{duration(1e-3 * row['ms'])} ({units.percent(row['fma_fraction'])} of peak), {beside}"
 
@@ -64,7 +65,7 @@ def summary(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     ratios = {
         "best_peer": [ratio for row in kept if (ratio := against_peers(row)) is not None],
         "default": [row["default_ms"] / row["ms"] for row in kept],
-        "one_thread": [ratio for row in kept if (ratio := against_one_thread(row, kept)) is not None],
+        "one_thread": [ratio for row in kept if (ratio := against_one_thread(row)) is not None],
     }
     return {
         f"{name}_{what}": value
@@ -74,12 +75,9 @@ def summary(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def against_one_thread(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> float | None:
-    """How many times faster than the same case on one thread; None where that was not measured, or is the same row."""
-    same = {name: row[name] for name in ("kernel", "direction", "size", "dtype")} | {"threads": 1}
-    if row["threads"] == 1:
-        return None
-    return next((other["ms"] / row["ms"] for other in rows if same.items() <= other.items()), None)
+def against_one_thread(row: Mapping[str, Any]) -> float | None:
+    """How many times faster than on one thread, in the same contests; None where that was not measured."""
+    return row["one_thread_ms"] / row["ms"] if "one_thread_ms" in row else None
 
 
 def geometric_mean(values: Iterable[float]) -> float:
