@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from autotune.machine import Machine, detect, fma_rate, versions
+from autotune.machine import Machine, detect, versions
 from autotune.measure import trial
 from autotune.measure.builder import Build
 from autotune.measure.candidate import Candidate
@@ -98,7 +98,7 @@ class Runner:
 
     def calibrate(self, dtype: str = "float32", threads: int = 1) -> float:
         """Floating-point operations per second the machine reaches just now, or NaN if that could not be measured."""
-        reply = self._worker.call(fma_rate, dtype, threads, timeout=CALIBRATION_SECONDS)
+        reply = self._worker.call(trial.calibrate, dtype, threads, timeout=CALIBRATION_SECONDS)
         return math.nan if reply.value is None else reply.value
 
     def _try(self, candidate: Candidate, stop_above: float) -> Trial:

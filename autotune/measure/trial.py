@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autotune.machine import fma_rate
 from autotune.measure.arguments import Array, Case, case_of
 from autotune.measure.measurement import Status
-from autotune.measure.timing import Timed, Timing, adaptive, interleaved, no_garbage_collection
+from autotune.measure.timing import Timed, Timing, adaptive, interleaved, no_garbage_collection, rest
 from autotune.measure.verification import (
     Guarded,
     WrongResultError,
@@ -102,6 +103,13 @@ class Subject:
 def prepare(workload: "Workload") -> None:
     """Make the arguments and the reference result, which is kept for the candidates of the same workload."""
     problem_of(workload)
+    rest()
+
+
+def calibrate(dtype: str, threads: int) -> float:
+    """Floating-point operations per second the machine reaches just now."""
+    rest()  # else what the last call's threads take would count as load
+    return fma_rate(dtype, threads)
 
 
 def measure(path: Path, workload: "Workload", timing: Timing, stop_above: float) -> Trial:

@@ -1,11 +1,13 @@
 import gc
+import threading
+import time
 from collections.abc import Callable, Iterable
 from itertools import repeat
 
 import numpy as np
 import pytest
 
-from autotune.measure.timing import Timing, adaptive, calls_per_sample, interleaved, no_garbage_collection, sample
+from autotune.measure.timing import Timing, adaptive, calls_per_sample, interleaved, no_garbage_collection, rest, sample
 
 TIMING = Timing(sample_seconds=2e-3, samples=5, precision=0.01, budget=0.25, limit=5.0)
 
@@ -124,3 +126,17 @@ def test_the_collector_is_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_rest_lasts_until_other_threads_are_done() -> None:
+    """Of this process, by the time of cores that they take."""
+
+    def spin() -> None:
+        end = time.perf_counter() + 0.1
+        while time.perf_counter() < end:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    rest()
+    assert not thread.is_alive()

@@ -36,7 +36,7 @@ def hold(job: dict[str, Any]) -> dict[str, Any]:
         partial(_fma_rate, workload),
         contest.Rules(**job["rules"]),
         seed=job["seed"],
-        pause=contest.SPIN_SECONDS if workload.threads > 1 else 0.0,
+        threads=workload.threads,
     )
     return {"samples": held.samples, "fma_rates": held.rates, "origin": origin.value}
 

@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from autotune.measure.timing import Call, calls_per_sample, no_garbage_collection, sample
+from autotune.measure.timing import Call, calls_per_sample, no_garbage_collection, rest, sample
 
 # A sample is as many calls as take this long, or one call.
 SAMPLE_SECONDS = 4e-3
-# Worker threads of OpenBLAS and OpenMP keep a core busy for up to 27 ms after their work (2^26 cycles at 2.45 GHz),
-# which must not be the next contestant's time.
-SPIN_SECONDS = 0.04
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +41,13 @@ class Contest:
 
 
 def hold(
-    calls: Mapping[str, Call], yardstick: Callable[[], float], rules: Rules, *, seed: int, pause: float = 0.0
+    calls: Mapping[str, Call], yardstick: Callable[[], float], rules: Rules, *, seed: int, threads: int = 1
 ) -> Contest:
-    """Rounds of all calls in random order, with `pause` seconds before each; `yardstick` runs between the rounds."""
+    """Rounds of all calls in random order; `yardstick` runs between the rounds.
+
+    Where calls run on several threads, those of the last contestant come to rest before the next one is timed.
+    """
+    several = threads > 1
     order = list(calls)
     shuffle = random.Random(seed).shuffle
     counts = {name: calls_per_sample(call, SAMPLE_SECONDS) for name, call in calls.items()}
@@ -54,15 +55,17 @@ def hold(
     start = time.perf_counter()
     with no_garbage_collection():
         while not rules.over(len(contest.rates), time.perf_counter() - start):
-            time.sleep(pause)
+            if several:
+                rest()
             contest.rates.append(yardstick())
             shuffle(order)
             for name in order:
                 taken = contest.samples[name]
                 if taken and taken[0] > rules.slow:
                     continue
-                time.sleep(pause)
-                if counts[name] > 1 or pause:
+                if several:
+                    rest()
+                if several or counts[name] > 1:
                     calls[name]()  # fills the caches with what this one reads; wakes the threads that went to sleep
                 taken.append(sample(calls[name], counts[name]))
     return contest

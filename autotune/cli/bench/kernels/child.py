@@ -64,8 +64,8 @@ def hold(job: Mapping[str, Any], say: Say) -> dict[str, Any]:
             calls[name] = call
             prepared[name] = time.perf_counter() - start
     say("")
-    pause = contest.SPIN_SECONDS if case.threads > 1 else 0.0
-    held = contest.hold(calls, partial(_fma_rate, workload), Rules(**job["rules"]), seed=job["seed"], pause=pause)
+    rules, yardstick = Rules(**job["rules"]), partial(_fma_rate, workload)
+    held = contest.hold(calls, yardstick, rules, seed=job["seed"], threads=case.threads)
     return {
         "samples": held.samples,
         "fma_rates": held.rates,
