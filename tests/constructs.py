@@ -7,6 +7,7 @@ import autotune.lang as at
 from autotune.lang import (
     Affine,
     Axis,
+    Carry,
     Constant,
     Expr,
     Extent,
@@ -19,6 +20,7 @@ from autotune.lang import (
     Reindex,
     Scalar,
     ScalarSpec,
+    Scan,
     Scatter,
     Tensor,
     TensorSpec,
@@ -379,11 +381,19 @@ def _faded() -> Kernel:
     return derived("faded", inputs, (H, K), at.exp(body) + Read("y", (K,)))
 
 
+def _halved() -> Kernel:
+    """A recurrence whose values are padded along an axis that they do not depend on."""
+    inputs = (TensorSpec("x", ("h",)), TensorSpec("y", ("k",)))
+    carry = Carry("c", (K,))
+    scan = Scan(H, (carry,), (Constant(-1.5),), (carry / 2 + Read("x", (H,)),))
+    return derived("halved", inputs, (H, K), Reindex(scan, (Axis("p", "h"),), (K,), 0.0) + Read("y", (K,)))
+
+
 BUILT = (
     *(upsampled(s, p, d) for s, p, d in ((2, 1, 1), (3, 2, 2), (4, 1, 2), (2, 3, 2), (5, 0, 1), (1, 2, 3))),
     *(upsampled_2d(s, d) for s, d in ((2, 1), (3, 2), (5, 1))),
     _holes(), _two_axes_decide(), _pooled(), _scattered(strict=False), _scattered(strict=True), _scattered_2d(),
-    _shadowed(), _scaled_extent(), _faded(),
+    _shadowed(), _scaled_extent(), _faded(), _halved(),
 )  # fmt: skip
 
 CONSTRUCTS: dict[str, Kernel] = {

@@ -485,8 +485,10 @@ class Points:
         extents = [axis.extent for axis in node.bound]
         found = self.located(node.indices, extents, env, scope, place, padded=node.pad is not None)
         kept = [env.places[axis].scope for axis in node.body.axes if axis not in node.bound]
-        at = deepest([self.top, *kept, *found.scopes])
         inner = env.binding(node.bound)
+        if inner.values:  # such as a carry, which is known in the block of the step only
+            kept += [inner.values[part].scope for part in subexpressions(node.body) if part in inner.values]
+        at = deepest([self.top, *kept, *found.scopes])
         some = bool(found.intervals or found.masks)
         if not found.tests and not some:
             value = self.value(node.body, inner.at(self._bound(node, found, None)), scope)
