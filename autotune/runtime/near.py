@@ -14,7 +14,6 @@ from autotune.runtime.grouping import splitting_of
 from autotune.runtime.plan import Array, Plan, results_of
 from autotune.runtime.result_memory import allocator
 from autotune.schedule import Workload
-from autotune.schedule.structure import structural_extents
 
 Extents = tuple[int, ...]
 
@@ -101,8 +100,7 @@ class Near:
 
     def _alike_to(self, extents: Extents) -> "Alike | None":
         """Those of the tuned workloads whose code may serve these extents."""
-        structure = structural_extents(_workload(self.tuned, extents))
-        fitting = [place for place, other in enumerate(self.tuned.structures) if other == structure]
+        fitting = self.tuned.fitting(_workload(self.tuned, extents))
         return Alike(fitting, self.tuned.candidates.arrays) if fitting else None
 
 

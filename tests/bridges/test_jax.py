@@ -13,7 +13,7 @@ from jax.test_util import check_grads
 import autotune as at
 from autotune.errors import AutotuneError, DifferentiationError, DtypeError, OptionError, ShapeError
 from autotune.library import attention, conv2d, embedding, layer_norm, matmul, softmax
-from autotune.runtime import dispatch
+from tests.bridges.directions import directions_run
 from tests.bridges.kernels import logistic, misfit, moments, powers, strided
 from tests.runtime.own_templates import row_means
 
@@ -135,14 +135,7 @@ def test_jacobians() -> None:
 @interpreted
 @pytest.mark.parametrize("jit", [False, True])
 def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyPatch, jit: bool) -> None:
-    run: list[str] = []
-    compiled = dispatch.compiled_plan
-
-    def noted(workload: Any, *rest: Any) -> Any:
-        run.append(workload.kernel.direction)
-        return compiled(workload, *rest)
-
-    monkeypatch.setattr(dispatch, "compiled_plan", noted)
+    run = directions_run(monkeypatch)
     matmul.refresh()
     gradient = jax.grad(lambda a, b: at.jax.function(matmul)(a, b).sum(), argnums=1)
     (jax.jit(gradient) if jit else gradient)(normal(2, 3), normal(3, 4)).block_until_ready()
@@ -151,14 +144,7 @@ def test_only_gradients_that_are_needed_are_computed(monkeypatch: pytest.MonkeyP
 
 @interpreted
 def test_a_number_is_computed_with_the_gradients_that_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    run: list[str] = []
-    compiled = dispatch.compiled_plan
-
-    def noted(workload: Any, *rest: Any) -> Any:
-        run.append(workload.kernel.direction)
-        return compiled(workload, *rest)
-
-    monkeypatch.setattr(dispatch, "compiled_plan", noted)
+    run = directions_run(monkeypatch)
     misfit.refresh()
     x, y, slope = normal(4, 3), normal(4), normal(3)
     value, gradient = jax.jit(jax.value_and_grad(lambda slope: 3 * at.jax.function(misfit)(slope, x, y, 0.5)))(slope)

@@ -16,6 +16,7 @@ from autotune.library import attention, conv2d, embedding, layer_norm, matmul, s
 from autotune.runtime import dispatch
 from autotune.runtime.operation import Operation
 from autotune.torch.tensors import array_of
+from tests.bridges.directions import directions_run
 from tests.bridges.kernels import logistic, misfit, moments, powers, strided
 from tests.runtime.own_templates import row_means
 
@@ -109,19 +110,6 @@ def test_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
         x
     )  # a kernel that was never called allocates by its plan
     assert out.data_ptr() == made[0].ctypes.data
-
-
-def directions_run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The directions that are called for the first time from here on, in order."""
-    run: list[str] = []
-    compiled = dispatch.compiled_plan
-
-    def noted(workload: Any, *rest: Any) -> Any:
-        run.append(workload.kernel.direction)
-        return compiled(workload, *rest)
-
-    monkeypatch.setattr(dispatch, "compiled_plan", noted)
-    return run
 
 
 @interpreted

@@ -31,10 +31,10 @@ METHOD = (
     "ms, default_ms, one_thread_ms (ours on one thread, beside several) and peers are medians over all rounds of all "
     "processes; in a round every contestant is timed once, in random order, with public calls that allocate their "
     "results; on several threads after a pause, in which other libraries' threads stop spinning, and a call that wakes "
-    "its own. fma_fraction is of the largest FMA rate sampled "
-    "between the rounds with the same number of threads; load is the median of those rates over their largest. "
-    "roofline is the larger of flop / that rate and bytes / bandwidth, over ms; bytes count every tensor once, "
-    "bandwidth is threads times what one thread reads from the innermost level that holds them all."
+    "its own. fma_fraction is of the largest FMA rate sampled between the rounds with the same number of threads; load "
+    "is the median of those rates over their largest. roofline is the larger of flop / that rate and bytes / "
+    "bandwidth, over ms; bytes count every tensor once, bandwidth is threads times what one thread reads from the "
+    "innermost level that holds them all."
 )
 
 

@@ -28,16 +28,8 @@ CASE = Case((64, 64, 64))
 EFFORT = Effort(trials=8)
 CHILD_SECONDS = 120.0
 TUNED_SHAPES = (1, 50)  # of which a new shape's nearest is to be found
-WINDOW = {
-    "n": 1,
-    "g": 1,
-    "c": 16,
-    "k": 16,
-    "h": 16,
-    "w": 16,
-    "r": 3,
-    "s": 3,
-}  # of conv2d, whose sizes follow from others
+# Of conv2d, whose sizes follow from others.
+WINDOW = {"n": 1, "g": 1, "c": 16, "k": 16, "h": 16, "w": 16, "r": 3, "s": 3}
 NEW = {f"new shape, {count} tuned": ("matmul", count) for count in TUNED_SHAPES}
 NEW |= {f"new convolution, {count} tuned": ("conv2d", count) for count in TUNED_SHAPES}
 BARS = {"lookup": 1e-6, "lookup, out given": 1e-6, **dict.fromkeys(NEW, 5e-6)}  # seconds, as they should be
