@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.machine import fma_rate
+from autotune.machine.lines import LINE_BYTES, PAST_LINE_BYTES, to_next_line
 from autotune.measure.arguments import Array, Case, case_of
 from autotune.measure.measurement import Status
 from autotune.measure.timing import Timed, Timing, adaptive, interleaved, no_garbage_collection, rest
@@ -149,9 +150,10 @@ def compare(paths: Sequence[Path], workload: "Workload", timing: Timing, pairs: 
 def problem_of(workload: "Workload") -> Problem:
     """Arguments, the same in every process, and the reference result of a workload."""
     kernel, case = workload.kernel, case_of(workload)
+    arrays = {name: array for name, array in case.arguments.items() if isinstance(array, np.ndarray)}
     return Problem(
-        case=case,
-        pristine={name: array.copy() for name, array in case.arguments.items() if isinstance(array, np.ndarray)},
+        case=replace(case, arguments=case.arguments | {name: _past_line(array) for name, array in arrays.items()}),
+        pristine=arrays,
         outputs={
             output.name: guarded(
                 f"the output {output.name}", workload.shapes[output.name], "int64" if output.integer else workload.dtype
@@ -159,6 +161,18 @@ def problem_of(workload: "Workload") -> Problem:
             for output in kernel.outputs
         },
     )
+
+
+def _past_line(array: Array) -> Array:
+    """A copy that begins where a program's large arrays do, in every process alike.
+
+    What reads an operand in place is up to 15 % faster where that begins on a line (64x8192x64, Zen 3): left to chance,
+    a config wins that loses in programs.
+    """
+    memory = np.empty(array.nbytes + LINE_BYTES + PAST_LINE_BYTES, np.uint8)
+    copy = np.ndarray(array.shape, array.dtype, memory, to_next_line(memory) + PAST_LINE_BYTES)
+    copy[...] = array
+    return copy
 
 
 def load_subject(path: Path, workload: "Workload") -> Subject:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autotune import lang as at
+from autotune.machine.lines import LINE_BYTES, PAST_LINE_BYTES
 from autotune.measure import Candidate, Status, Timing
 from autotune.measure.trial import Trial, measure, problem_of
 from autotune.schedule import Workload
@@ -110,6 +111,13 @@ def test_arguments_are_the_same_every_time(workload: Workload) -> None:
         np.testing.assert_array_equal(argument, second.case.arguments[name])
     assert isinstance(first.case.arguments["scale"], float)
     assert first.case.arguments["scale"] == np.float32(first.case.arguments["scale"])
+
+
+def test_arguments_begin_where_large_arrays_of_numpy_do(workload: Workload) -> None:
+    problem = problem_of(workload)
+    arrays = [array for array in problem.case.arguments.values() if isinstance(array, np.ndarray)]
+    assert len(arrays) == 2
+    assert {array.ctypes.data % LINE_BYTES for array in arrays} == {PAST_LINE_BYTES}
 
 
 @pytest.mark.parametrize("extents", [{"m": 0, "k": 9, "n": 5}, {"m": 17, "k": 0, "n": 5}])
