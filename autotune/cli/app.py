@@ -17,6 +17,7 @@ from autotune.cli.commands import (
     bench_plot,
     bench_search,
     bench_space,
+    bench_transfer,
     dashboard,
     db_export,
     db_import,
@@ -142,6 +143,7 @@ def make_app() -> typer.Typer:
     benches.command("search")(bench_search.bench_search)
     benches.command("space")(bench_space.bench_space)
     benches.command("model")(bench_model.bench_model)
+    benches.command("transfer")(bench_transfer.bench_transfer)
     benches.command("plot")(bench_plot.bench_plot)
     benches.command("dashboard")(bench_dashboard.bench_dashboard)
     app.add_typer(benches, name="bench")

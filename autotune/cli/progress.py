@@ -154,6 +154,8 @@ def summary(progress: Progress, peak: float) -> str:
     workload = progress.workload
     failed = f", failed: {failures(progress.failures)}" if progress.failures else ""
     trials = f"{units.count(progress.done, 'trial')} in {units.clock(progress.elapsed)}"
+    if progress.thinking:
+        trials += f" ({units.percent(progress.thinking / progress.elapsed)} of it the search's own)"
     return f"{workload.kernel.name} {workload.kernel.direction}: {trials}, {best(progress, peak)}{failed}"
 
 

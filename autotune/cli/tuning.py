@@ -65,7 +65,7 @@ def tune_each(
 
 
 def thinking(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Seconds that tuning runs took in all, and those of them that went into learning and into choosing configs."""
+    """Seconds that tuning runs took in all, and those of them that were the search's own, as in `Progress`."""
     seconds = sum(outcome.progress.elapsed for outcome in outcomes)
     spent = sum(outcome.progress.thinking for outcome in outcomes)
     return {"seconds": seconds, "thinking": spent, "share": spent / seconds if seconds > 0 else 0.0}

@@ -18,7 +18,8 @@ class Progress:
     `done` counts distinct configs with a result, those of earlier runs (`earlier`) included, of the `trials` wanted, or
     of all configs there are where these are fewer; `best` is the least median in seconds, infinite before the first.
     `failures` counts failed trials by kind. `elapsed` and `left` are seconds; `left` is an estimate, None before there
-    is one. `thinking` are those of `elapsed` that went into learning and into choosing configs.
+    is one. `thinking` are those of `elapsed` that went into learning, into choosing configs and into keeping what
+    came of them.
     """
 
     workload: Workload

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from autotune.cost_model.estimate import Vector
 from autotune.cost_model.features import Platform, features_of_batches
 from autotune.cost_model.transfer import Experience, Transfer
 from autotune.database import Database
@@ -18,7 +17,7 @@ from autotune.machine.peak_rates import stored_peaks
 from autotune.measure.measurement import Measurement
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
-from autotune.search.prior import Prior, unlearnt
+from autotune.search.prior import Prior, learnt, unlearnt
 from autotune.search.studies import config_key
 from autotune.templates import FunctionTemplate, nests_for, template_for
 
@@ -48,11 +47,7 @@ def prior_for(
     transfer = Transfer([experience for _, experience in found], seed)
     if not transfer.workloads:
         return unlearnt()
-
-    def expect(configs: Sequence[Config], described: Vector) -> Vector:
-        return transfer.predict(described, configs)
-
-    return Prior(expect, transfer.error, _proven(workload, space, found))
+    return learnt(transfer, _proven(workload, space, found))
 
 
 def experiences(database: Database, find: Find, *, first: str = "") -> Iterator[tuple[Workload, Machine, Experience]]:

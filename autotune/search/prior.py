@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from autotune.cost_model.estimate import Vector
 from autotune.cost_model.roofline import foretold
+from autotune.cost_model.transfer import Transfer
 from autotune.schedule.space import Config
 
 UNKNOWN_ERROR = 0.5  # of log seconds, where there was no workload to hold out, and of what rules say
@@ -30,6 +31,11 @@ class Prior:
     def deviation(self) -> float:
         """How far a config may be from what is expected of it."""
         return self.error if np.isfinite(self.error) and self.error > 0 else UNKNOWN_ERROR
+
+
+def learnt(transfer: Transfer, proven: Sequence[Config] = ()) -> Prior:
+    """What other workloads have taught; `proven` are their fastest configs, as in `Prior`."""
+    return Prior(lambda configs, features: transfer.predict(features, configs), transfer.error, tuple(proven))
 
 
 def unlearnt() -> Prior:

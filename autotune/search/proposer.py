@@ -1,9 +1,9 @@
 """Which configs to measure next: pure functions of the space, what was measured, and a seed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,19 @@ class History:
         """What was measured without failure, fastest first."""
         order = np.argsort(self.seconds, kind="stable")
         return self.measured[order[np.isfinite(self.seconds[order])]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Configs to choose from, as positions, which are `left` to be proposed, and what a process knows of them."""
+
+    indices: Indices
+    left: NDArray[np.bool_]
+    posterior: Posterior
+
+    def some(self, rows: Indices) -> Self:
+        """A part of them."""
+        return replace(self, indices=self.indices[rows], left=self.left[rows], posterior=self.posterior.at(rows))
 
 
 class Proposer:
@@ -186,30 +199,28 @@ class Proposer:
 
         Where features cost more than a knob's position, the process first chooses by the knobs whose to compute.
         """
-        candidates, left, posterior = self._candidates(history, known, count, rng)
-        if not left.any():
-            return candidates[:0]
-        target = self._policy.target(history.seconds)
+        candidates = self._candidates(history, known, count, rng)
+        count = min(count, int(candidates.left.sum()))
+        if not count:
+            return candidates.indices[:0]
         if self._describe is not None:
-            outlook = Outlook([Belief(posterior, target)])
-            gain = np.where(left, outlook.improvement(outlook.best([])), -np.inf)
-            rows = _promising(gain, max(DESCRIBED, count), int(left.sum()), rng)
-            candidates, left, posterior = candidates[rows], left[rows], posterior.at(rows)
-        return candidates[self._pick(history, candidates, left, posterior, known=known, count=count, rng=rng)]
+            outlook = Outlook([Belief(candidates.posterior, self._policy.target(history.seconds))])
+            gain = np.where(candidates.left, outlook.improvement(outlook.best([])), -np.inf)
+            most = max(DESCRIBED, count)
+            candidates = candidates.some(_promising(gain, most, int(candidates.left.sum()), rng))
+        return candidates.indices[self._pick(history, candidates, known[len(history.measured) :], count, rng)]
 
-    def _candidates(
-        self, history: History, known: Indices, count: int, rng: np.random.Generator
-    ) -> tuple[Indices, NDArray[np.bool_], Posterior]:
-        """Configs to choose from, which of them are not known, and what the process knows of them."""
+    def _candidates(self, history: History, known: Indices, count: int, rng: np.random.Generator) -> Candidates:
+        """Configs to choose from: all of a small space, a sample of a large one."""
         if self._space.size <= pool.WHOLE:
             whole, places, points = self._whole
             left = np.ones(len(whole), dtype=np.bool_)
             left[[places[row.tobytes()] for row in known]] = False
-            return whole, left, self._follow(history, points)
+            return Candidates(whole, left, self._follow(history, points))
         found = pool.pool(self._space, rng, known=known, best=history.best, count=count)
         if self._prior is not None:
             found = np.concatenate([found, pool.new(self._promised[0], np.concatenate([known, found]))])
-        return found, np.ones(len(found), dtype=np.bool_), self._follow(history, self._points(found))
+        return Candidates(found, np.ones(len(found), dtype=np.bool_), self._follow(history, self._points(found)))
 
     def _follow(self, history: History, candidates: Points) -> Posterior:
         return self._following.posterior(self._points(history.measured), history.seconds, candidates)
@@ -221,32 +232,24 @@ class Proposer:
         return rows, {row.tobytes(): place for place, row in enumerate(rows)}, self._points(rows)
 
     def _pick(
-        self,
-        history: History,
-        candidates: Indices,
-        left: NDArray[np.bool_],
-        posterior: Posterior,
-        *,
-        known: Indices,
-        count: int,
-        rng: np.random.Generator,
+        self, history: History, candidates: Candidates, pending: Indices, count: int, rng: np.random.Generator
     ) -> list[int]:
-        """Rows of candidates, one after the other, each in view of those before it."""
-        target = self._policy.target(history.seconds)
-        outlook, best = self._outlook(history, candidates, posterior)
-        outlook.expect(self._points(known[len(history.measured) :]))
-        expected = _seconds(outlook.estimate.mean, target, history.seconds)
-        rows: list[int] = []
-        for _ in range(min(count, int(left.sum()))):
+        """Rows of candidates, one after the other, each in view of those before it and of what is pending."""
+        outlook, best = self._outlook(history, candidates.indices, candidates.posterior)
+        outlook.expect(self._points(pending))
+        expected = _seconds(outlook.estimate.mean, self._policy.target(history.seconds), history.seconds)
+        left, rows = candidates.left.copy(), []
+        for _ in range(count):
             if rng.random() < self._policy.explore:
                 row = int(rng.choice(np.flatnonzero(left)))
             else:
                 row = int(np.argmax(np.where(left, self._gain(outlook, best), -np.inf)))
-            rows.append(row)
-            if np.isfinite(expected[row]):
-                self._expected[candidates[row].tobytes()] = float(expected[row])
             left[row] = False
-            outlook.expect(self._points(candidates[[row]]))
+            rows.append(row)
+            config = candidates.indices[[row]]
+            outlook.expect(self._points(config))
+            if np.isfinite(expected[row]):
+                self._expected[config.tobytes()] = float(expected[row])
         return rows
 
     def _outlook(self, history: History, candidates: Indices, posterior: Posterior) -> tuple[Outlook, float]:

@@ -195,7 +195,7 @@ class Run:
     allowance: Callable[[], float] = lambda: math.inf
     """Seconds that the search may still take, where others share its time."""
     thinking: float = 0.0
-    """Seconds that went into learning and into choosing configs."""
+    """Seconds that went into learning, into choosing configs and into keeping what came of them."""
 
     def search(self) -> None:
         """Measures batch after batch until trials, time or configs are used up."""
@@ -204,17 +204,18 @@ class Run:
 
     def batches(self) -> Iterator[None]:
         """Opens the study, and then measures a batch at every step, until trials, time or configs are used up."""
-        study = self._open()
+        with self._thinking():
+            study = self._open()
         self.report(Started(self.progress()))
         with abandoning(study), self._keeping_times(study):
             yield
             while count := self._next_batch():
-                began = time.monotonic()
-                trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
-                self.thinking += time.monotonic() - began
+                with self._thinking():
+                    trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
                 self.report(BatchProposed(self.progress(), count))
                 for trial, measurement in self._measure(trials, study.study_name):
-                    tell(study, trial, measurement)
+                    with self._thinking():
+                        tell(study, trial, measurement)
                     self.known[config_key(measurement.config)] = measurement
                     self.report(TrialFinished(self.progress(), measurement))
                 yield
@@ -229,6 +230,10 @@ class Run:
         if not (nothing_new and (self.winner or self.interrupted)):
             self._prove(haste)
         self.report(Finished(self.progress(), self.winner))
+
+    def best(self) -> float:
+        """The least seconds so far, infinite before the first."""
+        return min((measurement.seconds for measurement in self.known.values()), default=math.inf)
 
     def progress(self) -> Progress:
         """How far the run is."""
@@ -273,9 +278,7 @@ class Run:
                 key = config_key(measurement.config)
                 self.known[key] = _quieter(self.known.get(key), measurement)
         self.earlier = len(self.known)
-        began = time.monotonic()
         prior = None if task.learn is None else task.learn(self.database)
-        self.thinking += time.monotonic() - began
         proposer = Proposer(task.space, default=task.default, describe=task.describe, prior=prior, seed=task.seed)
         sampler = Sampler(task.space, proposer, batch=task.batch)
         study = open_study(self.database.url, study_name(task.workload, task.machine, task.space), sampler)
@@ -283,8 +286,17 @@ class Run:
         return study
 
     @contextmanager
+    def _thinking(self) -> Iterator[None]:
+        """Counts the time as the tuner's own."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.thinking += time.monotonic() - began
+
+    @contextmanager
     def _keeping_times(self, study: Study) -> Iterator[None]:
-        """Adds to the study how long its runs took, and how much of that went into choosing configs."""
+        """Adds to the study how long its runs took, and how much of that was the tuner's own."""
         try:
             yield
         finally:
@@ -313,27 +325,26 @@ class Run:
         waiting: dict[Trial, Measurement | None] = dict.fromkeys(trials)
         for attempt in range(REPEATS + 1):
             began = time.monotonic()
-            loaded: dict[Trial, Measurement | None] = {}
-            configs = [dict(trial.params) for trial in waiting]
-            found = self.laboratory.measure(configs, best=self.best())
-            for (trial, before), measurement in zip(waiting.items(), found, strict=False):
-                self.database.add_measurement(measurement, self.task.machine, name)
-                result = _quieter(before, measurement)
+            found = self.laboratory.measure([dict(trial.params) for trial in waiting], best=self.best())
+            for trial, measurement in zip(tuple(waiting), found, strict=False):
+                with self._thinking():
+                    self.database.add_measurement(measurement, self.task.machine, name)
+                waiting[trial] = result = _quieter(waiting[trial], measurement)
                 if trusted(result) or attempt == REPEATS or not self._patient():
+                    del waiting[trial]
                     yield trial, result
-                else:
-                    loaded[trial] = result
                 if self._time_is_up():
+                    yield from ((trial, known) for trial, known in waiting.items() if known is not None)
                     return
             if attempt:
                 self.repeating += time.monotonic() - began
-            if not loaded:
+            loads = [known.load for known in waiting.values() if known is not None]
+            if not loads:
                 return
-            self.report(MachineLoaded(self.progress(), min(m.load for m in loaded.values() if m), len(loaded)))
+            self.report(MachineLoaded(self.progress(), min(loads), len(loads)))
             began = time.monotonic()
             self.laboratory.settle(SETTLE_SECONDS)
             self.repeating += time.monotonic() - began
-            waiting = loaded
 
     def _prove(self, haste: float) -> None:
         task = self.task
@@ -376,10 +387,6 @@ class Run:
         contestants, others = fastest[:CHALLENGERS], fastest[CHALLENGERS:]
         perhaps = sorted((m.seconds * m.load, config_key(m.config), m) for m in others if not trusted(m))
         return [dict(m.config) for least, _, m in perhaps[:CHALLENGERS] if least < contestants[-1].seconds]
-
-    def best(self) -> float:
-        """The least seconds so far, infinite before the first."""
-        return min((measurement.seconds for measurement in self.known.values()), default=math.inf)
 
     def _patient(self) -> bool:
         """Whether there is time left for repeating measurements."""

@@ -40,10 +40,14 @@ def results(path: Path) -> str:
 
 def _renderer(row: dict[str, Any]) -> Callable[[list[dict[str, Any]]], Iterator[str]]:
     """How a table of rows like this one is written."""
-    for name, renderer in (("kernel", _kernels), ("strategy", _searches), ("spearman", _models), ("view", _views)):
-        if name in row:
-            return renderer
-    return _figures
+    renderers = {
+        "trials_to_95": _transfers,
+        "kernel": _kernels,
+        "strategy": _searches,
+        "spearman": _models,
+        "view": _views,
+    }
+    return next((renderer for name, renderer in renderers.items() if name in row), _figures)
 
 
 def commands() -> str:
@@ -102,6 +106,17 @@ def _models(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         figures = (f"{row[name]:.3f}" for name in ("spearman", "recall", "best"))
         yield _line([row["of"], row["model"], row["held_out"], str(row["training"]), str(row["workloads"]), *figures])
+
+
+def _transfers(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """One row a new shape."""
+    yield _line(["kernel", "size", "trials", "to 95 %", "default ms", "best ms", "seconds", "the search's own"])
+    yield _line(["---", "---", *["--:"] * 6])
+    for row in rows:
+        size = " ".join(f"{name}={extent}" for name, extent in row["size"].items())
+        counts = [str(row["trials"]), str(row["trials_to_95"])]
+        times = [_number(row[name]) for name in ("default_ms", "ms", "seconds")]
+        yield _line([f"{row['kernel']} {row['direction']}", size, *counts, *times, f"{100 * row['thinking']:.1f} %"])
 
 
 def _figures(rows: list[dict[str, Any]]) -> Iterator[str]:

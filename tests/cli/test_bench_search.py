@@ -105,6 +105,23 @@ def test_ours_is_much_better_than_chance_and_results_are_kept(folder: Path, tmp_
     assert {"ours", "random", "one", "two"} <= set(texts)
 
 
+def test_strategies_are_run_again_where_others_stay_on_another_machine(
+    folder: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    file = tmp_path / "search.json"
+    words = ("bench", "search", "--spaces", str(folder), "--budget", "10", "--json", str(file))
+    assert invoke(*words, "--repeats", "2", "--strategies", "ours,random").exit_code == 0
+    found = json.loads(file.read_text())
+    found["machine"]["fingerprint"] = "elsewhere"
+    for run in found["runs"]:
+        run["seconds"] = -1.0
+    file.write_text(json.dumps(found))
+    assert invoke(*words, "--repeats", "1", "--strategies", "ours", "--again").exit_code == 0
+    runs = json.loads(file.read_text())["runs"]
+    assert {(run["strategy"], run["seconds"] < 0) for run in runs} == {("ours", False), ("random", True)}
+    assert sum(run["strategy"] == "ours" for run in runs) == 2  # one of each table
+
+
 def test_a_run_survives_its_file() -> None:
     run = Run("space", "ours", 9, 4, ((1, 12.5), (3, 1.25), (9, 1.0)), 0.5)
     assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run

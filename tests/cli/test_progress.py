@@ -119,6 +119,13 @@ class TestPlainLines:
             "  matmul forward: 64 trials in 12 s, 50.0 GFLOP/s, 50.0 % of peak, 2.46 µs, failed: 1 crash",
         ]
 
+    def test_the_end_says_how_much_of_the_time_was_the_search_s_own(
+        self, out: Console, at: Callable[..., Progress]
+    ) -> None:
+        with progress.PlainLines(out, PEAK, "") as report:
+            report(Finished(at(done=64, thinking=0.6), None))
+        assert "64 trials in 12 s (5.0 % of it the search's own), 50.0 GFLOP/s" in self.said(out)[0]
+
     def test_one_trial_of_a_kernel_that_only_moves_data(self, out: Console, at: Callable[..., Progress]) -> None:
         rows = embedding.workload("forward", {"v": 10, "d": 4, "t": 7}, threads=1)
         with progress.PlainLines(out, PEAK, "") as report:

@@ -29,6 +29,7 @@ from autotune.search import (
     run,
 )
 from autotune.search.studies import study_name
+from autotune.search.tune import Run
 from tests.search.conftest import (
     BEST,
     DEFAULT,
@@ -253,6 +254,21 @@ def test_a_time_budget_ends_the_run(database: Database) -> None:
     outcome = run(_task(10_000, seconds=1e-6), Replay(), database)
     assert outcome.progress.done == 1
     assert outcome.winner is not None
+
+
+def test_what_waits_to_be_measured_again_counts_when_time_is_up(database: Database) -> None:
+    """Five of a batch are measured, all but the first on a loaded machine."""
+    laboratory = Replay(loads=(1.0, 0.6))
+    begun = Run(
+        task=_task(),
+        laboratory=laboratory,
+        database=database,
+        report=lambda _: None,
+        allowance=lambda: 100.0 if len(laboratory.measured) < 5 else 0.0,
+    )
+    begun.search()
+    assert begun.progress().done == len(_stored(database)) == 5
+    assert sum(trial.state is optuna.trial.TrialState.COMPLETE for trial in _study(database).trials) == 5
 
 
 @dataclass

@@ -26,16 +26,23 @@ class Results:
 
     @classmethod
     def open(
-        cls, path: Path | None, machine: Machine, versions: Mapping[str, str], command: str, *, refresh: bool
+        cls,
+        path: Path | None,
+        machine: Machine,
+        versions: Mapping[str, str],
+        command: str,
+        *,
+        refresh: bool,
+        anywhere: bool = False,
     ) -> Self:
         """The results in the file, to be added to, or empty ones.
 
-        Raises UsageError for results of another machine or other versions, which only `refresh` replaces, and
-        FormatError for a file that holds something else.
+        Raises UsageError for results of another machine, unless they would be the same `anywhere`, or of other
+        versions, which only `refresh` replaces, and FormatError for a file that holds something else.
         """
         results = cls(path, {"fingerprint": machine.fingerprint, **machine.to_json()}, dict(versions), command)
         if path is not None and path.exists() and not refresh:
-            results._take_over(path)
+            results._take_over(path, anywhere=anywhere)
         return results
 
     def find(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -70,11 +77,11 @@ class Results:
             "rows": self.rows,
         }
 
-    def _take_over(self, path: Path) -> None:
+    def _take_over(self, path: Path, *, anywhere: bool) -> None:
         try:
             data = json.loads(path.read_bytes())
             rows, machine, versions = list(data["rows"]), data["machine"], data["versions"]
-            same = machine["fingerprint"] == self.machine["fingerprint"]
+            same = anywhere or machine["fingerprint"] == self.machine["fingerprint"]
         except (ValueError, TypeError, KeyError) as error:
             message = f"{path} holds no results of a bench ({error!r}): name another file, or replace it with --refresh"
             raise FormatError(message) from error

@@ -22,7 +22,8 @@ def bench_search(
         Path | None, typer.Option("--json", metavar="FILE", help="Keep the results there; runs that are there stay.")
     ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the curves beside the results.")] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Replace what the file holds.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Replace what the file holds of these strategies.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Replace all that the file holds.")] = False,
 ) -> None:
     """Compare searches by replaying tables in which every config was measured.
 
@@ -56,6 +57,7 @@ def bench_search(
         budgets=tuple(sorted(words.counts(budget, "--budget"))),
         repeats=repeats,
         jobs=jobs,
+        again=again,
     )
     bench(plan, json_file, refresh=refresh)
     if plot and json_file is not None:

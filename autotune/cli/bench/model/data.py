@@ -94,8 +94,9 @@ class Lesson:
 def lessons(found: list[Measured], least: int) -> Iterator[Lesson]:
     """Each workload with `least` measurements, held out with its like: its shape, its kernel, its machine.
 
-    Held-out shapes: taught by all other workloads, other shapes of the same kernel and direction among them; kernels:
-    by other kernels and by nothing of its own in any direction; machines: by other machines only.
+    Held-out shapes: taught by all other workloads; kernels: by other kernels and by nothing of its own in any
+    direction; machines: by other machines only. What teaches a shape or a machine has the same kernel and direction
+    among it.
     """
     for asked in found:
         if np.isfinite(asked.experience.seconds).sum() < least:
@@ -106,8 +107,6 @@ def lessons(found: list[Measured], least: int) -> Iterator[Lesson]:
             "kernel": [each for each in others if each.workload.kernel.name != asked.workload.kernel.name],
             "machine": [each for each in others if each.machine.fingerprint != asked.machine.fingerprint],
         }
-        if not any(each.kernel == asked.kernel for each in ways["shape"]):
-            del ways["shape"]
         for held_out, taught in ways.items():
-            if taught:
+            if taught and (held_out == "kernel" or any(each.kernel == asked.kernel for each in taught)):
                 yield Lesson(asked, held_out, tuple(each.experience for each in taught))

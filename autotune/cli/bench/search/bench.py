@@ -24,20 +24,21 @@ METHOD = (
     "which random search is expected to close 50 to 95 % of the gap between median and optimum; R is the expected "
     "best of random search, m the mean best of the repeats. Intervals are 95 % bootstrap ones, of repeats for a space "
     "and of spaces for all; evaluations_to_95 is the median evaluation where 95 % of the optimum's speed is reached, "
-    "seconds the processor's for one run."
+    "seconds the processor's for one run, on the machine that did it: `machine` is that of the last."
 )
 SAVE_SECONDS, SAVE_SHARE = 20.0, 0.05  # of the time, at most, goes into saving, the tests of many strategies included
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run: strategies on tables, with so many seeds, in so many processes."""
+    """What to run: strategies on tables, with so many seeds, in so many processes; `again` what the file holds, too."""
 
     paths: tuple[Path, ...]
     strategies: tuple[str, ...]
     budgets: tuple[int, ...]
     repeats: int
     jobs: int = 1
+    again: bool = False
 
 
 def bench(plan: Plan, path: Path | None, *, refresh: bool) -> None:
@@ -47,7 +48,8 @@ def bench(plan: Plan, path: Path | None, *, refresh: bool) -> None:
     for name in missing:
         out.print(f"{name} is missing: {STRATEGIES[name].package} is not installed", style="yellow")
     here = tuple(name for name in plan.strategies if name not in missing)
-    results = Results.open(path, detect(), versions() | _versions(here), terminal.command_line(), refresh=refresh)
+    used, command = versions() | _versions(here), terminal.command_line()
+    results = Results.open(path, detect(), used, command, refresh=refresh, anywhere=True)
     results.more |= {"method": METHOD, "missing": missing}
     under_way = Bench(plan, here, results, out)
     try:
@@ -69,7 +71,8 @@ class Bench:
     courses: dict[str, dict[int, Course]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.runs = [Run.from_json(data) for data in self.results.more.get("runs", [])]
+        kept = [Run.from_json(data) for data in self.results.more.get("runs", [])]
+        self.runs = [run for run in kept if not (self.plan.again and run.strategy in self.strategies)]
         self.courses = {
             name_of(path): {budget: Course.of(load(path), budget) for budget in self.plan.budgets}
             for path in self.plan.paths

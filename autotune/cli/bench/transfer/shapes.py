@@ -1,0 +1,74 @@
+"""The shapes of `bench transfer`: of each kernel some that are tuned first, and some that are new."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autotune.cli.bench.kernels.cases import KernelCase
+from autotune.cli.kernels import built_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A kernel in one direction; shapes have the forward kernel's extents, in its order."""
+
+    kernel: str
+    direction: str
+    known: tuple[tuple[int, ...], ...]
+    new: tuple[tuple[int, ...], ...]
+    options: Mapping[str, int | float | bool] = field(default_factory=dict)
+
+    def cases(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[KernelCase, ...]:
+        """In float32, on one thread."""
+        names = built_in()[self.kernel].definition.extent_names
+        options = tuple(self.options.items())
+        return tuple(
+            KernelCase(self.kernel, tuple(zip(names, shape, strict=True)), self.direction, options) for shape in shapes
+        )
+
+
+# Small enough that a candidate takes about a second, compilation and all. No new shape is a multiple of a known one.
+FAMILIES = (
+    Family(
+        kernel="matmul",
+        direction="forward",
+        known=((256, 256, 256), (64, 1024, 96), (640, 160, 320)),
+        new=((128, 320, 384), (33, 150, 500), (48, 768, 640)),
+    ),
+    Family(
+        kernel="matmul",
+        direction="vjp:a",
+        known=((256, 256, 256), (512, 64, 384)),
+        new=((320, 192, 240), (48, 700, 128)),
+    ),
+    Family(
+        kernel="batch_matmul",
+        direction="vjp:b",
+        known=((16, 64, 64, 64), (4, 192, 96, 128)),
+        new=((10, 96, 80, 160),),
+    ),
+    Family(
+        kernel="conv2d",
+        direction="forward",
+        known=((1, 1, 32, 28, 28, 32, 3, 3),),
+        new=((1, 2, 48, 14, 20, 40, 3, 3),),
+        options={"padding": 1},
+    ),
+    Family(
+        kernel="softmax",
+        direction="forward",
+        known=((512, 1024), (4096, 128)),
+        new=((1000, 300), (128, 3000)),
+    ),
+    Family(
+        kernel="layer_norm",
+        direction="vjp:x",
+        known=((512, 1024), (2048, 256)),
+        new=((900, 400), (100, 2500)),
+    ),
+    Family(
+        kernel="total_variation_step",
+        direction="forward",
+        known=((192, 192),),
+        new=((120, 500),),
+    ),
+)
