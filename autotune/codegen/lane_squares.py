@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from autotune.codegen.points import Env, Place, Points
+from autotune.codegen.environment import Env, Place
+from autotune.codegen.points import Points
 from autotune.codegen.scopes import Scope, Value
 from autotune.lang import Affine, Axis, Expr, Read
 from autotune.schedule import ScanStage
@@ -126,7 +127,7 @@ def blocks(
     bounds = f"({extent} - 1) // {size} * {size}, -1, -{size}" if reverse else f"0, {extent}, {size}"
     with scope.block(f"for {name} in range({bounds}):") as inner:
         inner.add(f"{count} = min({size}, {extent} - {name})")
-        yield inner, Block(points.enter(Variable(Axis(name, axis.extent)), inner), count)
+        yield inner, Block(points.variables.enter(Variable(Axis(name, axis.extent)), inner), count)
     frame.release(name)
     frame.release(count)
 
@@ -138,7 +139,7 @@ def steps(
     name = points.frame.name(f"{axis.name}_step")
     bounds = f"{block.count} - 1, -1, -1" if reverse else block.count
     with scope.block(f"for {name} in range({bounds}):") as inner:
-        within = points.enter(Variable(Axis(name, axis.extent)), inner)
+        within = points.variables.enter(Variable(Axis(name, axis.extent)), inner)
         parts = [(place.index.axes[0], 1) for place in (block.first, within)]
         yield inner, BlockStep(Place(Affine.total(parts, 0), inner), within)
     points.frame.release(name)

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from autotune.codegen import llvm
 from autotune.codegen.llvm import INT64
 from autotune.codegen.simd import CACHE_LINE
-from autotune.codegen.vector_memory import transposed
+from autotune.codegen.transposition import transposed
 
 # Panels that are filled together: four lines of the cache of a row, and no more streams of stores than 8.
 TOGETHER = 4 * CACHE_LINE

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+from autotune.codegen.environment import Env
 from autotune.codegen.frame import Frame
-from autotune.codegen.nests import ALL, Classes, Terms, constant_places, loops, nest, reduced, vectors, written_out
-from autotune.codegen.points import Env, Points, as_real, constant
+from autotune.codegen.loops import ALL, Classes, loops, vectors
+from autotune.codegen.nests import Terms, constant_places, nest, written_out
+from autotune.codegen.points import Points
+from autotune.codegen.reductions import reduced
 from autotune.codegen.replay import write_replay
 from autotune.codegen.scan import write_scan
 from autotune.codegen.scopes import Scope, Value
-from autotune.codegen.text import Lines
+from autotune.codegen.text import Lines, constant
 from autotune.lang import Affine, Axis, Expr
 from autotune.schedule import AnyStage, PointStage, ReplayStage, Result, ScanStage, ScatterStage, Stage
 from autotune.schedule.conditions import Inside, Residue, guards, periods
@@ -40,7 +43,7 @@ def write_start(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> Non
     (result,) = stage.results
     for scope, envs in vectors(points, points.top, stage.axes, Env({})):
         for env in envs:
-            scope.add(points.write(result, env, Value(constant(0.0), scope, atomic=True)))
+            scope.add(points.elements.write(result, env, Value(constant(0.0), scope, atomic=True)))
     points.top.write(lines)
 
 
@@ -51,7 +54,7 @@ def write_terms(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> Non
     for scope, envs in vectors(points, points.top, stage.axes, Env({})):
         totals = reduced(points, stage.reduction, stage.over, stage.body, envs, scope, "total")
         for total, env in zip(totals, envs, strict=True):
-            scope.add(points.write(result, env, total, add=True))
+            scope.add(points.elements.write(result, env, total, add=True))
             points.frame.release(total.text)
     points.top.write(lines)
 
@@ -66,7 +69,7 @@ def write_parts(lines: Lines, frame: Frame, stage: Stage, parts: str, tasks: int
         at = ", ".join([task, *(frame.affine(env.places[axis].index) for axis in stage.axes)])
         with scope.block(f"for {task} in range({tasks}):") as inner:
             inner.add(f"{total} += {parts}[{at}]")
-        scope.add(points.write(result, env, Value(total, scope, atomic=True)))
+        scope.add(points.elements.write(result, env, Value(total, scope, atomic=True)))
     points.top.write(lines)
 
 
@@ -78,7 +81,7 @@ def write_end(lines: Lines, frame: Frame, stage: Stage, plan: LoopPlan) -> None:
     (result,) = stage.results
     for scope, envs in vectors(points, points.top, stage.axes, Env({})):
         for env in envs:
-            total = points.element_of(result, env, scope)
+            total = points.elements.named(result, env, scope)
             _store(points, result, stage.epilogue, env.knowing({stage.total: total}), scope)
     points.top.write(lines)
 
@@ -89,8 +92,8 @@ def _store(points: Points, result: Result, expr: Expr, env: Env, scope: Scope) -
     if result.integer and not value.integer:
         value = replace(value, text=f"{'whole' if value.wide else 'int'}({value.text})", integer=True)
     elif value.integer and not result.integer:
-        value = as_real(value)
-    scope.add(points.write(result, env, value))
+        value = value.real()
+    scope.add(points.elements.write(result, env, value))
 
 
 def _points(points: Points, stage: PointStage) -> None:
@@ -103,7 +106,7 @@ def _points(points: Points, stage: PointStage) -> None:
                     _store(points, result, result.read, env, scope)
                 else:
                     _store(points, result, expr, env, scope)
-            points.ask_ahead(env, scope)
+            points.elements.ask_ahead(env, scope)
 
 
 def _reduction(points: Points, stage: Stage) -> None:
@@ -167,15 +170,15 @@ def _accumulated(points: Points, stage: Stage, chosen: Mapping[Axis, Residue], s
     classes = {axis: (residue,) for axis, residue in chosen.items()}
     for inner, envs in vectors(points, scope, order, env, classes):
         for there in envs:
-            inner.add(points.write(result, there, Value(constant(0.0), inner, atomic=True)))
+            inner.add(points.elements.write(result, there, Value(constant(0.0), inner, atomic=True)))
     terms = Terms(stage.reduction, stage.body)
     for inner, envs in nest(points, scope, (*stage.over, *order), env, terms, chosen):
         for there in envs:
-            inner.add(points.write(result, there, points.real(stage.body, there, inner), add=True))
+            inner.add(points.elements.write(result, there, points.real(stage.body, there, inner), add=True))
     if stage.has_epilogue:
         for inner, envs in vectors(points, scope, order, env, classes):
             for there in envs:
-                total = points.element_of(result, there, inner)
+                total = points.elements.named(result, there, inner)
                 _store(points, result, stage.epilogue, there.knowing({stage.total: total}), inner)
 
 
@@ -185,7 +188,7 @@ def _scatter(points: Points, stage: ScatterStage) -> None:
     last = sorted(stage.axes, key=lambda axis: axis == points.plan.vector)
     for scope, envs in vectors(points, points.top, last, Env({})):
         for env in envs:
-            scope.add(points.write(result, env, Value(constant(0.0), scope, atomic=True)))
+            scope.add(points.elements.write(result, env, Value(constant(0.0), scope, atomic=True)))
     onto = dict(zip(stage.onto, stage.indices, strict=True))
     inside = [Inside(Affine.of(index), axis.extent) for axis, index in onto.items() if not isinstance(index, Expr)]
     order = sorted(stage.loops, key=lambda axis: axis == points.plan.vector)
@@ -202,10 +205,10 @@ def _scattered(points: Points, stage: ScatterStage, scope: Scope, env: Env) -> N
     found = points.located(stage.indices, extents, env, scope, place, padded=True)
     places = {}
     for axis, text, index, at in zip(stage.onto, found.texts, found.affine, found.own, strict=True):
-        places[axis] = points.place(text, index, axis.extent, at)
+        places[axis] = points.variables.place(text, index, axis.extent, at)
     there, value = env.at(places), points.real(stage.body, env, scope)
     if found.tests:
-        with scope.block(f"if {points.all_of(found.tests, scope)}:") as block:
-            block.add(points.write(result, there, value, add=True))
+        with scope.block(f"if {points.indices.all_of(found.tests, scope)}:") as block:
+            block.add(points.elements.write(result, there, value, add=True))
     else:
-        scope.add(points.write(result, there, value, add=True))
+        scope.add(points.elements.write(result, there, value, add=True))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from autotune.codegen.environment import Env
 from autotune.codegen.lane_squares import Block, BlockStep, LaneSquares, blocks, steps
-from autotune.codegen.nests import vectors
-from autotune.codegen.points import Env, Points
+from autotune.codegen.loops import vectors
+from autotune.codegen.points import Points
 from autotune.codegen.scan import Lane, finish, start, step_in_block, write_lanes
 from autotune.codegen.scopes import Scope
 from autotune.schedule import ReplayStage, Result
@@ -44,7 +45,7 @@ class _Segments:
         for inner, segment in blocks(points, scope, forward.axis, self.stage.every, reverse=False):
             for carried, env in ahead:
                 for value, saved in zip(carried, self.stage.saved, strict=True):
-                    inner.add(points.write(saved, env.at({forward.axis: segment.first}), value))
+                    inner.add(points.elements.write(saved, env.at({forward.axis: segment.first}), value))
             self._run_forward(inner, ahead, segment)
         for carried, env in ahead:
             finish(points, forward, carried, scope, env)
@@ -52,7 +53,7 @@ class _Segments:
         for inner, segment in blocks(points, scope, forward.axis, self.stage.every, reverse=True):
             for carried, env in ahead:
                 for value, saved in zip(carried, self.stage.saved, strict=True):
-                    found = points.buffered(saved, env.at({forward.axis: segment.first}))
+                    found = points.elements.buffered(saved, env.at({forward.axis: segment.first}))
                     inner.add(f"{value.text} = {found}")
             self._run_forward(inner, ahead, segment, self.stage.before, self.stage.after)
             self.backward.gather(envs, segment, inner)
@@ -81,5 +82,6 @@ class _Segments:
 
     def _keep(self, scope: Scope, lanes: Sequence[Lane], place: BlockStep, buffers: Buffers) -> None:
         for carried, env in lanes:
+            there = env.at({self.stage.forward.axis: place.within})
             for which, result in buffers:
-                scope.add(self.points.write(result, env.at({self.stage.forward.axis: place.within}), carried[which]))
+                scope.add(self.points.elements.write(result, there, carried[which]))

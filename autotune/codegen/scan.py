@@ -6,11 +6,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
+from autotune.codegen.environment import Env
 from autotune.codegen.lane_squares import BlockStep, LaneSquares, blocks, steps
-from autotune.codegen.nests import loop, vectors
-from autotune.codegen.points import Env, Points, constant
+from autotune.codegen.loops import loop, vectors
+from autotune.codegen.points import Points
 from autotune.codegen.scopes import Scope, Value
-from autotune.codegen.text import unwrapped
+from autotune.codegen.text import constant, unwrapped
 from autotune.schedule import ScanStage, States
 
 Elsewhere: TypeAlias = Mapping[str, Callable[[Value], str]]
@@ -85,7 +86,7 @@ def step(
     after = [points.named_real(expr, within, scope) for expr in stage.steps]
     for state in stage.states:
         if not state.final:
-            write = elsewhere.get(state.result.name, partial(points.write, state.result, within))
+            write = elsewhere.get(state.result.name, partial(points.elements.write, state.result, within))
             scope.add(write(after[state.which]))
     texts = [
         f"splat({new.text})" if old.wide and not new.wide else new.text for old, new in zip(here, after, strict=True)
@@ -97,7 +98,7 @@ def finish(points: Points, stage: ScanStage, carried: Sequence[Value], scope: Sc
     """Store what is stored of the values after the last step."""
     for state in stage.states:
         if state.final:
-            scope.add(points.write(state.result, env, _last(points, stage, state, carried[state.which])))
+            scope.add(points.elements.write(state.result, env, _last(points, stage, state, carried[state.which])))
 
 
 def _last(points: Points, stage: ScanStage, state: States, value: Value) -> Value:

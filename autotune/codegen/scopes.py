@@ -2,10 +2,10 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
-from autotune.codegen.text import Lines
+from autotune.codegen.text import Lines, constant, unwrapped
 
 
 class Scope:
@@ -89,3 +89,17 @@ class Value:
     heavy: bool = False
     number: float | None = None
     wide: bool = False
+
+    def under(self, name: str) -> "Value":
+        """The same under a name, which is given to it in the outermost block in which it can stand."""
+        self.scope.add(f"{name} = {unwrapped(self.text)}")
+        return Value(name, self.scope, self.integer, atomic=True, wide=self.wide)
+
+    def real(self) -> "Value":
+        """The same as a floating-point number."""
+        if not self.integer:
+            return self
+        if self.number is not None:
+            return replace(self, text=constant(self.number), integer=False)
+        text = f"as_real({self.text}, REAL)" if self.wide else f"REAL({self.text})"
+        return replace(self, text=text, integer=False, atomic=False)

@@ -13,9 +13,9 @@ from autotune.__about__ import __version__
 from autotune.codegen.blocks import Blocked, sliced, write_block, write_block_function, write_ends
 from autotune.codegen.frame import MATH, MEMORY, STRIDED, Frame, Layout
 from autotune.codegen.function import function_module
+from autotune.codegen.lanes import MOST_APART
 from autotune.codegen.names import arguments, array
 from autotune.codegen.plain import write_parts, write_plain
-from autotune.codegen.points import MOST_APART
 from autotune.codegen.signature import signature
 from autotune.codegen.sizes import constant_sizes, size_text
 from autotune.codegen.text import Lines
@@ -30,8 +30,8 @@ from autotune.schedule.structure import structural_extents
 from autotune.templates import FunctionTemplate, Schedule, Scheduled, template_for
 
 MOST_LOCAL = 16 << 10  # bytes of scratch that a function has on its stack, which saves its caller 0.1 µs (Zen 4)
-_INTRINSICS = ("get", "keep", "local_memory", "pointer", "prefetch", "put", "shift", "tile_operations")
-_VECTORS = ("fence", "strided_operations", "vector_operations")
+_INTRINSICS = ("get", "keep", "local_memory", "pointer", "prefetch", "put", "shift")
+_VECTORS = ("fence", "vector_operations")
 _WINDOWS = ("Window", "index_reach", "run_lengths", "whole_numbers", "window_packing")
 
 
@@ -201,6 +201,8 @@ def _imports(lines: Lines, code: str) -> None:
         ("borrowed", ("Borrowed",)),
         ("panel_packing", ("panel_packing",)),
         ("simd", _INTRINSICS),
+        ("strided_memory", ("strided_operations",)),
+        ("tiles", ("tile_operations",)),
         ("vector_math", MATH),
         ("vector_memory", _VECTORS),
         ("window_packing", _WINDOWS),

@@ -1,5 +1,6 @@
 """Lines of Python source: indentation and expressions."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -88,7 +89,7 @@ def scalar(expr: Expr, read: Callable[[Read], str], *, wide: bool = False) -> st
     forms = SCALAR_FORMS | WIDE_FORMS if wide else SCALAR_FORMS
     match expr:
         case Constant(value):
-            return f"REAL({value!r})" if abs(value) != float("inf") else f"REAL({'-' * (value < 0)}math.inf)"
+            return constant(value)
         case Parameter(name):
             return f"{name}_scalar"
         case Extent(name):
@@ -96,9 +97,7 @@ def scalar(expr: Expr, read: Callable[[Read], str], *, wide: bool = False) -> st
         case Read():
             return read(expr)
         case Apply("pow", (base, Constant(exponent))) if exponent.is_integer():
-            # Multiplications, not a call of pow.
-            power = f"({scalar(base, read, wide=wide)} ** {abs(int(exponent))})"
-            return power if exponent >= 0 else f"(REAL(1.0) / {power})"
+            return raised(scalar(base, read, wide=wide), exponent)
         case Apply("pow", (base, exponent)) if wide:
             return f"power({scalar(base, read, wide=True)}, {scalar(exponent, read, wide=True)})"
         case Apply(function, operands) if function in forms:
@@ -106,6 +105,21 @@ def scalar(expr: Expr, read: Callable[[Read], str], *, wide: bool = False) -> st
         case _:
             message = f"no code is generated yet for {expr}"
             raise TemplateError(message)
+
+
+def constant(value: float, *, integer: bool = False) -> str:
+    """A number as text."""
+    if integer:
+        return str(int(value))
+    return f"REAL({value!r})" if math.isfinite(value) else f"REAL({'-' * (value < 0)}math.inf)"
+
+
+def raised(base: str, exponent: float) -> str:
+    """`base` to a constant power: multiplications, not a call of pow, where it is whole."""
+    if not exponent.is_integer():
+        return f"power({base}, {constant(exponent)})"
+    text = f"({base} ** {abs(int(exponent))})"
+    return text if exponent >= 0 else f"(REAL(1.0) / {text})"
 
 
 def total(terms: list[str]) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from autotune.codegen.simd import CACHE_LINE, TileOperations
+from autotune.codegen.simd import CACHE_LINE
 from autotune.codegen.text import Lines, scalar, scaled, unwrapped
+from autotune.codegen.tiles import TileOperations
 from autotune.codegen.tiling import Side, Tiled
 from autotune.codegen.windows import (
     pack_window,

@@ -21,7 +21,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from autotune.codegen import llvm, simd
-from autotune.codegen.vector_memory import strided_operations, vector_operations
+from autotune.codegen.strided_memory import strided_operations
+from autotune.codegen.vector_memory import vector_operations
 from autotune.codegen.vectors import Vector
 
 FIELDS = 2  # of an entry, before the indices

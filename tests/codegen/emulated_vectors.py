@@ -10,7 +10,8 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from autotune.codegen.vector_memory import StridedOperations, VectorOperations
+from autotune.codegen.strided_memory import StridedOperations
+from autotune.codegen.vector_memory import VectorOperations
 
 Array = NDArray[Any]
 

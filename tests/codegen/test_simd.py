@@ -9,7 +9,9 @@ from numba import njit
 
 from autotune.codegen import allocate_scratch
 from autotune.codegen.panel_packing import panel_packing
-from autotune.codegen.simd import keep, pointer, shift, tile_operations, vector_operations
+from autotune.codegen.simd import keep, pointer, shift
+from autotune.codegen.tiles import tile_operations
+from autotune.codegen.vector_memory import vector_operations
 
 GUARD = -7.0
 

@@ -10,6 +10,7 @@ import pytest
 from numba import njit, types
 
 from autotune.codegen import simd, vector_math
+from autotune.codegen.vector_memory import vector_operations
 from tests.codegen.emulated_vectors import Array
 
 math: Any = vector_math
@@ -57,7 +58,7 @@ def compiled(function: Function) -> Any:
 def vectorized(name: str, lanes: int) -> Any:
     """`out = function(x)` by vectors, a part of one at the end."""
     function = getattr(math, name)
-    operations = simd.vector_operations(lanes)
+    operations = vector_operations(lanes)
     load, store, load_first, store_first = operations[:4]
 
     @compiled
@@ -237,7 +238,7 @@ def test_powers_choices_and_conversions_of_numbers(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_powers_of_vectors(dtype: str) -> None:
     lanes = LANES[dtype]
-    operations = simd.vector_operations(lanes)
+    operations = vector_operations(lanes)
     load, store, power, REAL = operations.load, operations.store, math.power, getattr(types, dtype)
 
     @compiled
@@ -257,7 +258,7 @@ def test_powers_of_vectors(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_quotients_by_a_number(dtype: str) -> None:
     """By a reciprocal at most 1.5 ULP off; exact divisions where the divisor has no reciprocal to speak of."""
-    operations = simd.vector_operations(8)
+    operations = vector_operations(8)
     load, store = operations.load, operations.store
     reciprocal, quotient = math.reciprocal, math.quotient
 

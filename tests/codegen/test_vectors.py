@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from numba import njit, types
 from numba.core.errors import TypingError
 
-from autotune.codegen import simd, vector_math
+from autotune.codegen import simd, vector_math, vector_memory
+from autotune.codegen.strided_memory import strided_operations
+from autotune.codegen.vector_memory import vector_operations
 from tests.codegen.emulated_vectors import NAMES, Array
 from tests.codegen.emulation import Pointer
 
 pointer: Any = simd.pointer
 keep: Any = simd.keep
-fence: Any = simd.fence
+fence: Any = vector_memory.fence
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc"}}
 GUARD = -7
 Function = Callable[..., Any]
@@ -32,7 +34,8 @@ def optimized(function: Function) -> Any:
 
 def compiled(make: Callable[[Any], Function], dtype: str) -> Function:
     """The function that `make` writes in the names of the SIMD layer, compiled."""
-    names = {name: getattr(vector_math, name, None) or getattr(simd, name) for name in NAMES}
+    memory = {"vector_operations": vector_operations, "strided_operations": strided_operations, "fence": fence}
+    names = memory | {name: getattr(vector_math, name) for name in NAMES.keys() - memory}
     function: Function = optimized(
         make(SimpleNamespace(**names, pointer=pointer, keep=keep, REAL=getattr(types, dtype), int64=types.int64))
     )
@@ -242,7 +245,7 @@ def test_comparisons_masks_and_choices(dtype: str) -> None:
     ],
 )
 def test_what_does_not_meet_is_an_error_of_types(dtype: str, expression: Function) -> None:
-    load = simd.vector_operations(4).load
+    load = vector_operations(4).load
     inner = njit(expression)
 
     @njit
@@ -255,7 +258,7 @@ def test_what_does_not_meet_is_an_error_of_types(dtype: str, expression: Functio
 
 @pytest.mark.avx512
 def test_products_and_sums_become_fmas() -> None:
-    operations = simd.vector_operations(8)
+    operations = vector_operations(8)
     load, store = operations.load, operations.store
 
     @optimized
@@ -480,7 +483,7 @@ def test_gathers_conversions_and_reductions(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_nan_goes_through_reductions_of_every_lane(dtype: str) -> None:
-    load = simd.vector_operations(8).load
+    load = vector_operations(8).load
     total, product, largest, smallest = (
         vector_math.total,
         vector_math.product,
@@ -503,7 +506,7 @@ def test_nan_goes_through_reductions_of_every_lane(dtype: str) -> None:
 
 
 def test_streamed_stores_reach_any_address() -> None:
-    operations = simd.vector_operations(16)
+    operations = vector_operations(16)
     load, stream, stream_first = operations.load, operations.stream, operations.stream_first
 
     @optimized
@@ -540,7 +543,7 @@ def test_streamed_stores_reach_any_address() -> None:
 
 @pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float64", 4), ("int64", 2)])
 def test_transposed_copies(dtype: str, lanes: int) -> None:
-    transpose = simd.vector_operations(lanes).transpose
+    transpose = vector_operations(lanes).transpose
 
     @njit
     def run(x: Any, source_step: int, out: Any, target_step: int, rows: int, columns: int) -> None:
