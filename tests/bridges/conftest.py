@@ -1,8 +1,8 @@
-"""Kernels that the tests of the bridges share; the cache and the database are those of the tests of run time."""
+"""Kernels that the tests of the bridges share; the database is that of the tests of run time."""
 
 import pytest
 
-from tests.runtime.conftest import _interpreted, cache, environment  # noqa: F401  # fixtures
+from tests.runtime.conftest import _interpreted, environment  # noqa: F401  # fixtures
 
 
 @pytest.fixture(autouse=True)

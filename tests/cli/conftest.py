@@ -1,4 +1,4 @@
-"""The commands in this process or in one of their own, with a database and a cache directory of the tests' own."""
+"""The commands in this process or in one of their own, with a database of the tests' own."""
 
 import signal
 import subprocess
@@ -22,15 +22,8 @@ from autotune.templates import template_for
 Invoke = Callable[..., Result]
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Peaks and compiled kernels that tests share."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _environment(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(cache))
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     monkeypatch.setenv("AUTOTUNE_THREADS", "1")
 

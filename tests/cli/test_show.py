@@ -8,7 +8,6 @@ import pytest
 from autotune.database import Database, Winner
 from autotune.machine import detect
 from autotune.schedule import Workload
-from autotune.settings import cache_directory
 from tests.cli.conftest import Invoke
 
 
@@ -37,9 +36,9 @@ def test_as_json(tuned: Winner, workload: Workload, invoke: Invoke) -> None:
     assert Path(row["source"]).is_file()
 
 
-def test_source_that_was_deleted_is_written_again(tuned: Winner, invoke: Invoke) -> None:
-    for path in (cache_directory() / "kernels").glob(f"*{tuned.source[:16]}.py"):
-        path.unlink()
+@pytest.mark.usefixtures("tuned")
+def test_source_that_is_gone_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:
+    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "emptied"))
     (row,) = json.loads(invoke("show", "matmul", "--json").stdout)["rows"]
     assert Path(row["source"]).is_file()
 

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,7 @@ def optimized(function: Function) -> Any:
     return njit(**OPTIONS)(function)
 
 
+@cache
 def compiled(make: Callable[[Any], Function], dtype: str) -> Function:
     """The function that `make` writes in the names of the SIMD layer, compiled."""
     memory = {"vector_operations": vector_operations, "strided_operations": strided_operations, "fence": fence}
@@ -73,6 +75,7 @@ def same_in_both(make: Callable[[Any], Function], dtype: str, x: Array, count: i
     return outs[0]
 
 
+@cache
 def real_operators(lanes: int) -> Callable[[Any], Function]:
     def make(on: Any) -> Function:
         operations = on.vector_operations(lanes)
@@ -110,6 +113,7 @@ def real_operators(lanes: int) -> Callable[[Any], Function]:
     return make
 
 
+@cache
 def whole_operators(lanes: int) -> Callable[[Any], Function]:
     def make(on: Any) -> Function:
         operations = on.vector_operations(lanes)
@@ -138,6 +142,7 @@ def whole_operators(lanes: int) -> Callable[[Any], Function]:
     return make
 
 
+@cache
 def comparisons(lanes: int) -> Callable[[Any], Function]:
     def make(on: Any) -> Function:
         operations = on.vector_operations(lanes)
@@ -183,6 +188,7 @@ def comparisons(lanes: int) -> Callable[[Any], Function]:
     return make
 
 
+@cache
 def masks(lanes: int) -> Callable[[Any], Function]:
     def make(on: Any) -> Function:
         operations = on.vector_operations(lanes)
@@ -278,6 +284,7 @@ def test_products_and_sums_become_fmas() -> None:
 # Memory
 
 
+@cache
 def between(lanes: int, steps: int | None, kind: str) -> Callable[[Any], Function]:
     """Loads of one kind stored whole, then stores of the same kind; `steps` None are gathers of any stride."""
 
@@ -390,6 +397,7 @@ def test_lanes_outside_may_lie_where_no_memory_is(fenced: Array, lanes: int, ste
             assert np.array_equal(out[first:last], [start + at for at in expected[first:last]])
 
 
+@cache
 def reading(lanes: int, steps: int | None, kind: str) -> Callable[[Any], Function]:
     """A load from fenced memory, and a store of the same lanes to where they came from."""
 
@@ -432,6 +440,7 @@ def reading(lanes: int, steps: int | None, kind: str) -> Callable[[Any], Functio
     return make
 
 
+@cache
 def looked_up(lanes: int) -> Callable[[Any], Function]:
     def make(on: Any) -> Function:
         plain = on.vector_operations(lanes)

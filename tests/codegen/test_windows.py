@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,11 @@ def table(places: list[tuple[int, int]], row_length: int) -> NDArray[np.int64]:
     return np.array([(0, row * row_length + column, row, column) for row, column in places], np.int64).reshape(-1)
 
 
-def packed(
-    window: Window,
-    image: NDArray[Any],
-    across: list[tuple[int, int]],
-    along: list[tuple[int, int]],
-) -> NDArray[Any]:
-    """A panel by compiled code, its memory full of NaN before."""
-    real = types.float32 if image.dtype == np.float32 else types.float64
+@cache
+def packing(window: Window, real: Any) -> Callable[..., None]:
+    """Compiled code that fills in the tables, and then a panel."""
     pack = window_packing(real, window)
     count_runs, span = run_lengths(window.checked, window.moving, window.step), index_reach(window.checked)
-    across_table, along_table = table(across, image.shape[1]), table(along, image.shape[1])
-    runs, others = (across_table, along_table) if window.runs == "across" else (along_table, across_table)
-    reach = np.zeros(REACH * 2, np.int64)
-    reach[::REACH] = image.shape
-    target = np.full(len(along) * window.width + window.lanes, np.nan, image.dtype)
-    square = np.full(max(1, window.square), np.nan, image.dtype)
 
     @njit
     def run(source: Any, across: Any, along: Any, runs: Any, others: Any, reach: Any, target: Any, square: Any) -> None:
@@ -58,6 +48,24 @@ def packed(
             pointer(square),
         )  # fmt: skip
 
+    return run  # type: ignore[no-any-return]
+
+
+def packed(
+    window: Window,
+    image: NDArray[Any],
+    across: list[tuple[int, int]],
+    along: list[tuple[int, int]],
+) -> NDArray[Any]:
+    """A panel by compiled code, its memory full of NaN before."""
+    across_table, along_table = table(across, image.shape[1]), table(along, image.shape[1])
+    runs, others = (across_table, along_table) if window.runs == "across" else (along_table, across_table)
+    reach = np.zeros(REACH * 2, np.int64)
+    reach[::REACH] = image.shape
+    target = np.full(len(along) * window.width + window.lanes, np.nan, image.dtype)
+    square = np.full(max(1, window.square), np.nan, image.dtype)
+
+    run = packing(window, types.float32 if image.dtype == np.float32 else types.float64)
     run(image, across_table, along_table, runs, others, reach, target, square)
     return target[: len(along) * window.width].reshape(len(along), window.width)
 

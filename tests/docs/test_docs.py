@@ -17,8 +17,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A database and a cache of its own, and a `tune` that looks at its arguments alone: searching takes minutes."""
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "cache"))
+    """A database of its own, and a `tune` that looks at its arguments alone: searching takes minutes."""
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     caplog.set_level(logging.ERROR, "autotune")
 

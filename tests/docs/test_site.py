@@ -53,7 +53,6 @@ def test_every_page_has_its_place() -> None:
 
 
 def test_the_example_of_a_template_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     code = (
         "import numpy as np, own_template; x = np.ones((33, 70)); "

@@ -1,4 +1,4 @@
-"""Each of the tests in `gates.py` runs once for each case of its class; machine code is kept for the session."""
+"""Each of the tests in `gates.py` runs once for each case of its class; each has a database of its own."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,14 +12,8 @@ from tests.library.cases import Case  # noqa: E402  # after the line that has it
 from tests.library.gates import Gates, LinearGates, SmoothGates  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path) -> None:
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(cache))
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     monkeypatch.setenv("AUTOTUNE_THREADS", "1")
 

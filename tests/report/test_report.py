@@ -46,7 +46,6 @@ class Page(HTMLParser):
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database with a kernel and a config that would be markup."""
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     machine = detect()
     key = Workload.of(matmul.definition, {"m": 48, "n": 32, "k": 40}).key

@@ -1,4 +1,4 @@
-"""Runtime tests share one cache of compiled kernels and have a database each."""
+"""Runtime tests have a database each."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,8 @@ from autotune.runtime.plan import results_of
 from autotune.schedule import Workload
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path) -> None:
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(cache))
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     monkeypatch.setenv("AUTOTUNE_THREADS", "1")
 

@@ -13,11 +13,6 @@ from autotune.templates import template_for
 from tests.search.conftest import WORKLOAD
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 def test_configs_are_built_measured_and_compared() -> None:
     machine = detect()
     template = template_for(WORKLOAD)
