@@ -12,7 +12,7 @@ They have an entry for each place, of whole numbers:
 Runs of such entries are copied as vectors; a vector holds several where they are short.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -28,7 +28,6 @@ from autotune.codegen.vectors import Vector
 FIELDS = 2  # of an entry, before the indices
 REACH = 3  # numbers that say how far a checked dimension goes: its extent, the least and the greatest index in a table
 SQUARES = 4  # vectors of depth that are transposed at a time, so that they stay in L1
-_compiled: Any = njit(error_model="numpy", nogil=True)
 # Intrinsics, called as what they are in compiled code and not as what Numba declares them to be.
 get: Any = simd.get
 put: Any = simd.put
@@ -61,6 +60,16 @@ class Window:
         return self.width * SQUARES * self.lanes if self.runs == "along" else 0
 
 
+def _compiled(function: Any, *made_for: object) -> Any:
+    """The function compiled when it is called, under a name that says what it is made for.
+
+    Numba tells functions of one name apart by a number that every process counts anew. Kernels that two processes kept
+    on disk meet in a third, and of two functions with one name and number the first that is loaded serves both.
+    """
+    function.__qualname__ = "_".join((function.__qualname__, *map(str, made_for)))
+    return njit(error_model="numpy", nogil=True)(function)
+
+
 @intrinsic
 def whole_numbers(_context: Any, base: types.CPointer) -> Any:
     """The memory at a pointer, taken as int64."""
@@ -88,7 +97,7 @@ def run_lengths(checked: int, moving: int, step: int) -> Any:
             length = length + 1 if joined else 1
             put(table, at, length)
 
-    return _compiled(count_runs)
+    return _compiled(count_runs, checked, moving, step)
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +114,7 @@ def index_reach(checked: int) -> Any:
             put(reach, index * REACH + 1, low)
             put(reach, index * REACH + 2, high)
 
-    return _compiled(span)
+    return _compiled(span, checked)
 
 
 @lru_cache(maxsize=256)
@@ -240,7 +249,7 @@ def _run_copy(lanes: int, checked: int, moving: int, step: int) -> Any:
             else:
                 store_lanes(target, place * by, value, first, room)
 
-    return _compiled(copy)
+    return _compiled(copy, lanes, checked, moving, step)
 
 
 def _copy_of(window: Window) -> Any:
@@ -262,7 +271,7 @@ def _runs_across(real: Any, window: Window) -> Any:
                 copy(source, run, along, depth, reach, shift(target, start), width, first, last, room)
                 lane = start + max(last, 1)
 
-    return _compiled(pack)
+    return _compiled(pack, real, *astuple(window))
 
 
 def _runs_along(real: Any, window: Window) -> Any:
@@ -286,7 +295,7 @@ def _runs_along(real: Any, window: Window) -> Any:
                     d = start + last
             transpose(square, chunk, shift(target, begin * width), width, width, length)
 
-    return _compiled(pack)
+    return _compiled(pack, real, *astuple(window))
 
 
 def _elements(real: Any, window: Window) -> Any:
@@ -310,4 +319,4 @@ def _elements(real: Any, window: Window) -> Any:
                         value = get(source, get(entry, 1) + get(place, 1))
                 put(target, d * width + lane, value)
 
-    return _compiled(pack)
+    return _compiled(pack, real, *astuple(window))

@@ -211,3 +211,13 @@ def test_default_schedule_of_a_gradient_is_right(name: str, direction: str, tmp_
 @pytest.mark.parametrize("number", range(4))
 def test_sampled_config_is_right(name: str, dtype: str, number: int, tmp_path: Path) -> None:
     check(name, "forward", dtype, zlib.crc32(f"{name} {dtype} {number}".encode()), tmp_path)
+
+
+def test_what_is_made_for_different_windows_has_different_names() -> None:
+    """Else code that two processes have kept on disk is taken for one another where both are loaded."""
+    windows = [
+        Window(width, 8, 2, 1, step, runs) for width in (4, 6) for step in (1, 2) for runs in ("along", "across")
+    ]
+    made = [window_packing(real, window) for window in windows for real in (types.float32, types.float64)]
+    made += [maker(checked, *rest) for checked in (0, 2) for maker, rest in ((index_reach, ()), (run_lengths, (1, 1)))]
+    assert len({each.py_func.__qualname__ for each in made}) == len(made)
