@@ -25,7 +25,7 @@ KernelWord = Annotated[
 KernelWords = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="KERNEL...",
+        metavar="KERNEL",
         help="Built-in names, package.module:kernel or file.py:kernel.",
         autocompletion=kernel_names,
     ),

@@ -31,6 +31,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...], invoke: I
     assert result.exit_code == 0
     assert "Example" in result.stdout
     assert f"autotune {' '.join(path)}".strip() in result.stdout.partition("Example")[2]
+    assert "..." not in result.stdout.partition("Commands:")[2]  # the end of a sentence that does not fit
     assert result.stderr == ""
 
 

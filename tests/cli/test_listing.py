@@ -1,18 +1,25 @@
 """`list` and `machine`."""
 
 import json
+from pathlib import Path
 
 from autotune import library
 from autotune.machine import Machine, Peaks, detect, versions
 from tests.cli.conftest import Invoke
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 
 def test_list(invoke: Invoke) -> None:
     result = invoke("list")
     assert result.exit_code == 0
-    assert "matmul(a[m, k], b[k, n]) -> out[m, n]" in result.stdout
-    assert "forward, vjp:a, vjp:b, jvp" in result.stdout
-    assert "stride=1, padding=0, dilation=1" in result.stdout
+    assert "\nmatmul(a[m, k], b[k, n]) -> out[m, n]\n    gradients by a, b\n" in result.stdout
+    assert "    gradients by x, w; options stride=1, padding=0, dilation=1\n" in result.stdout
+
+
+def test_list_of_a_file(invoke: Invoke) -> None:
+    result = invoke("list", str(EXAMPLES / "own_template.py"))
+    assert result.stdout == "column_means(x[rows, cols]) -> out[cols]\n    no gradients\n"
 
 
 def test_list_as_json(invoke: Invoke) -> None:

@@ -44,11 +44,11 @@ def bench_kernels(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:
-    """Compare the library's kernels, in every direction, with other libraries.
+    """Compare the library's kernels with other libraries.
 
-    Each case is tuned first, which goes on from the trials that the database holds. Then all contestants are called in
-    turn, in random order; times are medians. Peers: numba (a plain loop), numpy, torch, torch.compile, jax, pot,
-    scikit-image, scikit-survival. Ctrl-C loses nothing: the same command goes on.
+    Each case, a kernel in one direction, is tuned first, which goes on from the trials that the database holds. Then
+    all contestants are called in turn, in random order; times are medians. Peers: numba (a plain loop), numpy, torch,
+    torch.compile, jax, pot, scikit-image, scikit-survival. Ctrl-C loses nothing: the same command goes on.
 
     \b
     Examples:

@@ -16,7 +16,9 @@ def bench_lookup(
     repeats: Annotated[int, typer.Option("--repeats", min=1, metavar="N", help="Processes for each figure.")] = 7,
     db: DatabasePlace = None,
 ) -> None:
-    """Measure what a call costs beside the computation: lookup, new shapes, import, the first call of a process.
+    """Measure what a call costs beside the computation.
+
+    Of shapes that were called before and of new ones; and how long an import and the first call of a process take.
 
     \b
     Examples:

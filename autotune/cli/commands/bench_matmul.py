@@ -40,10 +40,11 @@ def bench_matmul(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:
-    """Compare tuned matrix products with the untuned ones, NumPy and PyTorch.
+    """Compare matrix products with NumPy's and PyTorch's.
 
-    Each case is tuned first, which goes on from the trials that the database holds. Then all contestants are called in
-    turn, in random order, in several processes; times are medians. Ctrl-C loses nothing: the same command goes on.
+    Each case is tuned first, which goes on from the trials that the database holds. Then all contestants, the untuned
+    product among them, are called in turn, in random order, in several processes; times are medians. Ctrl-C loses
+    nothing: the same command goes on.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ def bench_model(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Keep the rows there.")] = None,
     db: DatabasePlace = None,
 ) -> None:
-    """See how well the cost model orders configs that it has not seen.
+    """See how well the cost model orders unseen configs.
 
     Each workload of the database in turn is held out: what have other shapes, kernels and machines taught of it, and
     what do a few of its own measurements add? Nothing is measured.

@@ -12,7 +12,9 @@ def bench_plot(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Results of `bench kernels`.", exists=True)],
     as_json: AsJson = False,
 ) -> None:
-    """Draw how many times faster than the best peer each kernel is, as HTML and PNG beside the results.
+    """Draw the results of `bench kernels`.
+
+    How many times faster than the best peer each kernel is, as HTML and PNG beside the results.
 
     \b
     Example:

@@ -25,11 +25,12 @@ def bench_search(
     again: Annotated[bool, typer.Option("--again", help="Replace what the file holds of these strategies.")] = False,
     refresh: Annotated[bool, typer.Option("--refresh", help="Replace all that the file holds.")] = False,
 ) -> None:
-    """Compare searches by replaying tables in which every config was measured.
+    """Compare searches by replaying exhaustive tables.
 
-    A folder's tables have a column for each knob and then time_ms, empty for a config that failed. Strategies: ours,
-    random, tpe and gp (Optuna's), kt_… (Kernel Tuner's), and variants of ours (docs/search.md). Ctrl-C loses nothing:
-    the same command goes on, and other strategies or more repeats can be added to a file.
+    In these, every config of a space was measured. A folder's tables have a column for each knob and then time_ms,
+    empty for a config that failed. Strategies: ours, random, tpe and gp (Optuna's), kt_… (Kernel Tuner's), and variants
+    of ours (docs/search.md). Ctrl-C loses nothing: the same command goes on, and other strategies or more repeats can
+    be added to a file.
 
     \b
     Examples:

@@ -19,10 +19,11 @@ def bench_space(
     refresh: Annotated[bool, typer.Option("--refresh", help="Replace tables of another machine or version.")] = False,
     db: DatabasePlace = None,
 ) -> None:
-    """Measure every config of small spaces, as tables for `bench search` and `bench model`.
+    """Measure every config of small spaces.
 
-    A matrix product and two gradients with some knobs of their template: some 800 configs each. Every measurement is
-    kept in the database: after Ctrl-C the same command goes on.
+    That makes the tables for `bench search` and `bench model`. A matrix product and two gradients with some knobs of
+    their template: some 800 configs each. Every measurement is kept in the database: after Ctrl-C the same command goes
+    on.
 
     \b
     Examples:

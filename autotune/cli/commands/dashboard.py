@@ -18,9 +18,9 @@ def dashboard(
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")] = False,
     db: DatabasePlace = None,
 ) -> None:
-    """Show the tuning database in a browser, live while kernels are tuned.
+    """Show the tuning database in a browser, live.
 
-    It answers this machine only and changes nothing. End it with Ctrl-C.
+    Pages follow while kernels are tuned. It answers this machine only and changes nothing. End it with Ctrl-C.
 
     \b
     Examples:

@@ -6,7 +6,7 @@ from autotune.cli.options import AsJson, DatabasePlace, database_place
 
 
 def doctor(db: DatabasePlace = None, as_json: AsJson = False) -> None:
-    """Check what tuning and tuned kernels rest on, and say what to fix.
+    """Check what tuning rests on, and say what to fix.
 
     Looks at versions, the compiler, threads and Numba's threading layer, the CPU's governor, the load of the machine,
     memory, the cache directory and the database. Exits with 1 where something is broken, not for warnings.

@@ -22,7 +22,7 @@ def export(
     kernel: Annotated[
         list[str],
         typer.Argument(
-            metavar="KERNEL...",
+            metavar="KERNEL",
             help="Built-in names, package.module:kernel or file.py:kernel.",
             autocompletion=kernel_names,
         ),
@@ -48,16 +48,16 @@ def export(
     db: DatabasePlace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write tuned kernels as one Python module that needs only NumPy and Numba.
+    """Write tuned kernels as a Python module of their own.
 
-    It has a function for each kernel and direction (matmul, matmul_vjp_a), which runs the schedule tuned for the
-    nearest sizes. A size that was not tuned gets the nearest schedule that was, else the default, and the module says
-    so. The same schedules give the same text.
+    The module needs only NumPy and Numba. It has a function for each kernel and direction (matmul, matmul_vjp_a), which
+    runs the schedule tuned for the nearest sizes. A size that was not tuned gets the nearest schedule that was, else
+    the default, and the module says so. The same schedules give the same text.
 
     \b
     Examples:
       autotune export matmul softmax -o tuned.py
-      autotune export conv2d --option stride=2 --size x=8x64x56x56,w=64x64x3x3 --direction forward -o conv.py
+      autotune export conv2d --option stride=2 --size x=8x64x56x56,w=64x64x3x3 -o conv.py
       autotune export my_kernels.py:attention --threads 1 -o - | less
     """
     from autotune import settings

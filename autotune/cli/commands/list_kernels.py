@@ -1,19 +1,25 @@
 """`autotune list`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autotune.cli.options import AsJson
 
+if TYPE_CHECKING:
+    from autotune.runtime import TunedKernel
+
 
 def list_kernels(
     place: Annotated[
-        str | None, typer.Argument(metavar="[MODULE|FILE]", help="Whose kernels; the built-in ones if not given.")
+        str | None, typer.Argument(metavar="MODULE|FILE", help="Whose kernels; the built-in ones if not given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List kernels: inputs and outputs, directions, extents, and options with their defaults.
+    """List kernels with their inputs and outputs.
+
+    Each with the extents of its arrays, the inputs that it has a gradient by (directions vjp:x), and its options with
+    their defaults.
 
     \b
     Examples:
@@ -32,9 +38,17 @@ def list_kernels(
         ]
         terminal.print_json({"rows": rows})
         return
-    table = terminal.table("kernel", "directions", "axes", "options")
+    out = terminal.console()
     for kernel in kernels.values():
-        definition = kernel.definition
-        options = ", ".join(f"{name}={value}" for name, value in kernel.options.items())
-        table.add_row(definition.signature(), ", ".join(kernel.directions), ", ".join(definition.extent_names), options)
-    terminal.console().print(table)
+        out.print(kernel.definition.signature())
+        out.print(f"    {_notes(kernel)}", style="dim")
+
+
+def _notes(kernel: "TunedKernel") -> str:
+    from autotune.autodiff import gradient_inputs
+    from autotune.lang import FORWARD
+
+    inputs = () if kernel.directions == (FORWARD,) else gradient_inputs(kernel.definition)
+    gradients = f"gradients by {', '.join(inputs)}" if inputs else "no gradients"
+    options = ", ".join(f"{name}={value}" for name, value in kernel.options.items())
+    return f"{gradients}; options {options}" if options else gradients

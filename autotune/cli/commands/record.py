@@ -10,16 +10,17 @@ SHOWN = 20
 
 def record(
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="The program and its arguments, or a Python file.")
+        list[str], typer.Argument(metavar="COMMAND", help="The program and its arguments, or a Python file.")
     ],
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="The list to write.")
     ] = "workloads.jsonl",
 ) -> None:
-    """Run a program, and write which workloads it calls, how often, and the time they take.
+    """Run a program, and list the workloads that it calls.
 
-    The list is what `run --workloads` tunes. Calls of all processes that the program starts are in it; it is written
-    also where the program fails or is interrupted. The exit code is the program's.
+    The list says how often each is called and how long that takes; `run --workloads` tunes what is in it. Calls of all
+    processes that the program starts are in it; it is written also where the program fails or is interrupted. The exit
+    code is the program's.
 
     \b
     Examples:

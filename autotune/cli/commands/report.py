@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def report(
     kernel: Annotated[
         str | None,
-        typer.Argument(metavar="[KERNEL]", help="Only workloads of the kernel of that name.", show_default=False),
+        typer.Argument(metavar="KERNEL", help="Only workloads of the kernel of that name.", show_default=False),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path(
         "report.html"
@@ -26,10 +26,10 @@ def report(
     db: DatabasePlace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a report on all that was tuned, as one HTML file that opens without a network.
+    """Report on all that was tuned, in one HTML file.
 
-    It shows gains, gradients against forward, machines and failures, and for each workload how the best time fell, what
-    the search expected, which knobs matter and where the fast configs lie.
+    The file opens without a network. It shows gains, gradients against forward, machines and failures, and for each
+    workload how the best time fell, what the search expected, which knobs matter and where the fast configs lie.
 
     \b
     Examples:

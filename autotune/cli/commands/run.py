@@ -23,47 +23,53 @@ if TYPE_CHECKING:
 TRIALS = 64  # of a workload, where neither a number nor a time is given
 
 
+SizeWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--size",
+        metavar="SIZES",
+        help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512), once for each KERNEL or for all.",
+    ),
+]
+WorkloadList = Annotated[
+    Path | None,
+    typer.Option("--workloads", metavar="FILE", help="Tune what `record` listed, as often as it is called."),
+]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="float32 or float64.")]
+Directions = Annotated[
+    str | None,
+    typer.Option(
+        "--direction", metavar="NAMES", help="Such as forward,vjp:a,jvp; the kernel and its gradients if not given."
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, metavar="N", help="Threads a call uses; all cores if not given.")
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "--trials",
+        min=1,
+        metavar="N",
+        help="Candidates to measure for each workload, earlier runs included; 64 unless there is a time.",
+    ),
+]
+Time = Annotated[str | None, typer.Option("--time", metavar="TIME", help="When to end at the latest: 90s, 2m, 1h30m.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")]
+
+
 def run(
     kernel: KernelWords = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--size",
-            metavar="SIZES",
-            help="Extents (m=1024,k=512) or shapes of tensors (a=1024x512), once for each KERNEL or for all.",
-        ),
-    ] = None,
-    workloads: Annotated[
-        Path | None,
-        typer.Option("--workloads", metavar="FILE", help="Tune what `record` listed, as often as it is called."),
-    ] = None,
+    size: SizeWords = None,
+    workloads: WorkloadList = None,
     option: OptionWords = None,
-    dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="float32 or float64.")] = "float32",
-    direction: Annotated[
-        str | None,
-        typer.Option(
-            "--direction",
-            metavar="NAMES",
-            help="Such as forward,vjp:a,jvp; the kernel and its gradients if not given.",
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, metavar="N", help="Threads a call uses; all cores if not given.")
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            "--trials",
-            min=1,
-            metavar="N",
-            help="Candidates to measure for each workload, earlier runs included; 64 unless there is a time.",
-        ),
-    ] = None,
-    time_: Annotated[
-        str | None, typer.Option("--time", metavar="TIME", help="When to end at the latest: 90s, 2m, 1h30m.")
-    ] = None,
+    dtype: Dtype = "float32",
+    direction: Directions = None,
+    threads: Threads = None,
+    trials: Trials = None,
+    time_: Time = None,
     db: DatabasePlace = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Tune kernels and their gradients, or all that a program calls.
