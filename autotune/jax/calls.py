@@ -11,17 +11,24 @@ from numpy.typing import NDArray
 from autotune.jax.foreign import register
 from autotune.lang import Kernel
 from autotune.runtime.operation import Operation
+from autotune.runtime.plan import Plan
+from autotune.runtime.recording import recording
 
 Array = NDArray[Any]
 
 
 def call_of(operation: Operation) -> Callable[..., tuple[Any, ...]]:
     """A function of arrays that JAX traces: one call into the kernel. It has no derivatives."""
-    name = f"autotune_{operation.identifier}"
-    register(name, lambda arguments, results: _fill(operation, arguments, results))
+    dispatch = operation.kernel.dispatch(operation.direction)
+
+    def compute(arguments: Sequence[Array], results: Sequence[Array]) -> Plan | None:
+        return _fill(operation, arguments, results)
 
     def call(*values: Any) -> tuple[Any, ...]:
         shapes = _results(operation.definition, values)
+        kinds = ["x".join(map(str, value.shape)) + value.dtype.kind + str(value.dtype.itemsize) for value in values]
+        name = "_".join(["autotune", operation.identifier, *kinds])
+        dispatch.forgetting.add(register(name, compute))
         # A batch comes as a further dimension in front, of size 1 where an argument is the same for all of it.
         found = jax.ffi.ffi_call(name, shapes, vmap_method="expand_dims")(*values)
         return tuple(found)
@@ -41,19 +48,23 @@ def _results(kernel: Kernel, values: Sequence[Any]) -> list[jax.ShapeDtypeStruct
     ]
 
 
-def _fill(operation: Operation, arguments: Sequence[Array], results: Sequence[Array]) -> None:
-    """Compute into `results`, for each index of a batch if there is one."""
+def _fill(operation: Operation, arguments: Sequence[Array], results: Sequence[Array]) -> Plan | None:
+    """Compute into `results`, for each index of a batch if there is one; gives the plan of calls that are plain."""
     kernel = operation.definition
-    if arguments[0].ndim > len(kernel.inputs[0].groups):
+    if arguments[0].ndim > len(getattr(kernel.inputs[0], "groups", ())):
         for index in range(results[0].shape[0]):
             one = [array[index if array.shape[0] > 1 else 0, ...] for array in arguments]
             _fill(operation, one, [array[index, ...] for array in results])
-        return
+        return None
     pairs = zip(operation.scalars, arguments, strict=True)
     values = [array.item() if scalar else array for scalar, array in pairs]
     if any(output.integer and result.dtype != np.int64 for output, result in zip(kernel.outputs, results, strict=True)):
         found = operation.compute(*values)
         for result, computed in zip(results, found if isinstance(found, tuple) else (found,), strict=True):
             result[...] = computed
-    else:
-        operation.compute(*values, out=results[0] if len(results) == 1 else tuple(results))
+        return None
+    operation.compute(*values, out=results[0] if len(results) == 1 else tuple(results))
+    whole = [array for spec, array in zip(kernel.inputs, arguments, strict=True) if getattr(spec, "integer", False)]
+    if recording() is not None or any(array.dtype != np.int64 for array in whole):
+        return None
+    return operation.kernel.dispatch(operation.direction).plan(values)

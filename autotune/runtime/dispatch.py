@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 import numpy as np
@@ -29,12 +29,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("autotune")
 
 
+class Forgetful(Protocol):
+    """What serves calls by plans that it has kept."""
+
+    def forget(self) -> None:
+        """Ask for them again at the next call."""
+
+
 class Dispatch:
     """Calls of one kernel in one direction, by the kernel `owner` as a user holds it. Threads may call at once."""
 
     def __init__(self, kernel: Kernel, owner: "TunedKernel | None" = None) -> None:
         self.kernel = kernel
         self.owner = owner
+        self.forgetting: set[Forgetful] = set()
+        """What else serves calls by plans, and is to forget them with this."""
         self._said: set[tuple[str, int]] = set()
         self._scopes = {settings.Options(): Scope(kernel, self._other, self._into)}
         _dispatches.add(self)
@@ -52,6 +61,8 @@ class Dispatch:
         """Forget all plans, so that the next call reads the database again."""
         for scope in tuple(self._scopes.values()):
             scope.refresh()
+        for each in tuple(self.forgetting):
+            each.forget()
 
     def results(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """All outputs by name, for inputs by name; names that are no inputs are ignored."""

@@ -9,7 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -28,18 +28,13 @@ LEARNING_RATE, DECAY, DECAY_SQUARES = 0.02, 0.9, 0.999
 
 @dataclass(frozen=True)
 class Market:
-    """Options and their prices; of the surface only `basis` is known: volatility = parameters · basis."""
+    """Calls, and what of their prices does not depend on the surface; volatility = parameters · basis."""
 
-    strike: np.ndarray
-    maturity: np.ndarray
     basis: np.ndarray
+    forward: np.ndarray  # log(spot / strike) + rate · maturity
+    root: np.ndarray  # of the maturity
+    paid: np.ndarray  # the strike, discounted
     prices: np.ndarray
-    spot: np.ndarray = field(init=False)
-    rate: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "spot", np.full_like(self.strike, SPOT))
-        object.__setattr__(self, "rate", np.full_like(self.strike, RATE))
 
 
 def market(count: int) -> Market:
@@ -49,9 +44,10 @@ def market(count: int) -> Market:
     maturity = rng.uniform(0.1, 2, count).astype(np.float32)
     moneyness = np.log(strike / SPOT) / np.sqrt(maturity)
     basis = np.stack([np.ones(count), moneyness, moneyness**2, maturity, moneyness * maturity]).astype(np.float32)
-    found = Market(strike, maturity, basis, np.zeros(count, np.float32))
-    prices = black_scholes(found.spot, strike, found.rate, TRUE @ basis, maturity)
-    return Market(strike, maturity, basis, prices)
+    spot, rate = (np.full_like(strike, value) for value in (SPOT, RATE))
+    prices = black_scholes(spot, strike, rate, TRUE @ basis, maturity)
+    forward = np.log(spot / strike) + rate * maturity
+    return Market(basis, forward, np.sqrt(maturity), strike * np.exp(-rate * maturity), prices)
 
 
 def _normal(x: Any) -> Any:
@@ -62,37 +58,40 @@ def _normal(x: Any) -> Any:
 def squared_error(
     parameters: at.Tensor["p"],
     basis: at.Tensor["p", "n"],
-    strike: at.Tensor["n"],
-    maturity: at.Tensor["n"],
+    forward: at.Tensor["n"],
+    root: at.Tensor["n"],
+    paid: at.Tensor["n"],
     prices: at.Tensor["n"],
     *,
     spot: float = SPOT,
-    rate: float = RATE,
 ):
     """The mean square of what calls on the surface of these parameters cost more or less than they should."""
     p, n = at.axes(basis)
-    volatility = at.sum(basis[p, n] * parameters[p], over=p)
-    spread = volatility * at.sqrt(maturity[n])
-    d1 = (at.log(spot / strike[n]) + (rate + 0.5 * volatility**2) * maturity[n]) / spread
-    price = spot * _normal(d1) - strike[n] * at.exp(-rate * maturity[n]) * _normal(d1 - spread)
+    spread = at.sum(basis[p, n] * parameters[p], over=p) * root[n]
+    d1 = forward[n] / spread + 0.5 * spread
+    price = spot * _normal(d1) - paid[n] * _normal(d1 - spread)
     return at.output[()](at.mean((price - prices[n]) ** 2, over=n))
 
 
 Loss = Callable[[Any], Any]
 
 
+def arrays(given: Market) -> list[np.ndarray]:
+    """All that a loss reads beside the parameters."""
+    return [given.basis, given.forward, given.root, given.paid, given.prices]
+
+
 def loss_of_pytorch(given: Market) -> Loss:
     """The same in PyTorch's own functions."""
-    basis, strike, maturity, prices = map(torch.from_numpy, (given.basis, given.strike, given.maturity, given.prices))
+    basis, forward, root, paid, prices = map(torch.from_numpy, arrays(given))
 
     def normal(x: torch.Tensor) -> torch.Tensor:
         return 0.5 * (1 + torch.erf(x * 0.5**0.5))
 
     def loss(parameters: torch.Tensor) -> torch.Tensor:
-        volatility = parameters @ basis
-        spread = volatility * maturity.sqrt()
-        d1 = (torch.log(SPOT / strike) + (RATE + 0.5 * volatility**2) * maturity) / spread
-        price = SPOT * normal(d1) - strike * torch.exp(-RATE * maturity) * normal(d1 - spread)
+        spread = parameters @ basis * root
+        d1 = forward / spread + 0.5 * spread
+        price = SPOT * normal(d1) - paid * normal(d1 - spread)
         return torch.mean((price - prices) ** 2)
 
     return loss
@@ -100,16 +99,15 @@ def loss_of_pytorch(given: Market) -> Loss:
 
 def loss_of_jax(given: Market) -> Loss:
     """The same in JAX's own functions."""
-    basis, strike, maturity, prices = map(jnp.asarray, (given.basis, given.strike, given.maturity, given.prices))
+    basis, forward, root, paid, prices = map(jnp.asarray, arrays(given))
 
     def normal(x: jax.Array) -> jax.Array:
         return 0.5 * (1 + jax.scipy.special.erf(x * 0.5**0.5))
 
     def loss(parameters: jax.Array) -> jax.Array:
-        volatility = parameters @ basis
-        spread = volatility * jnp.sqrt(maturity)
-        d1 = (jnp.log(SPOT / strike) + (RATE + 0.5 * volatility**2) * maturity) / spread
-        price = SPOT * normal(d1) - strike * jnp.exp(-RATE * maturity) * normal(d1 - spread)
+        spread = parameters @ basis * root
+        d1 = forward / spread + 0.5 * spread
+        price = SPOT * normal(d1) - paid * normal(d1 - spread)
         return jnp.mean((price - prices) ** 2)
 
     return loss
@@ -118,14 +116,14 @@ def loss_of_jax(given: Market) -> Loss:
 def ours_in_pytorch(given: Market) -> Loss:
     """Our kernel, differentiated by PyTorch."""
     function = at.torch.function(squared_error)
-    rest = [torch.from_numpy(each) for each in (given.basis, given.strike, given.maturity, given.prices)]
+    rest = list(map(torch.from_numpy, arrays(given)))
     return lambda parameters: function(parameters, *rest)
 
 
 def ours_in_jax(given: Market) -> Loss:
     """Our kernel, differentiated by JAX."""
     function = at.jax.function(squared_error)
-    rest = [jnp.asarray(each) for each in (given.basis, given.strike, given.maturity, given.prices)]
+    rest = list(map(jnp.asarray, arrays(given)))
     return lambda parameters: function(parameters, *rest)
 
 

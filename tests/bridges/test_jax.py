@@ -12,9 +12,11 @@ from jax.test_util import check_grads
 
 import autotune as at
 from autotune.errors import AutotuneError, DifferentiationError, DtypeError, OptionError, ShapeError
-from autotune.library import attention, conv2d, embedding, layer_norm, matmul, softmax
+from autotune.jax import foreign
+from autotune.library import conv2d, embedding, matmul, softmax
+from tests.bridges.cases import CASES, Case
 from tests.bridges.directions import directions_run
-from tests.bridges.kernels import logistic, misfit, moments, powers, strided
+from tests.bridges.kernels import logistic, misfit, moments
 from tests.runtime.own_templates import row_means
 
 RNG = np.random.default_rng(0)
@@ -39,31 +41,19 @@ def normal(*shape: int) -> np.ndarray:
 
 
 WEIGHT = np.array([2, 0, -3], np.int32)
-CASES: dict[str, tuple[at.TunedKernel, dict[str, Any], tuple[np.ndarray, ...]]] = {
-    "matmul": (matmul, {}, (normal(2, 3), normal(3, 4))),
-    "options": (conv2d, {"stride": 2, "padding": 1}, (normal(1, 2, 4, 5), normal(3, 2, 2, 3))),
-    "own options": (strided, {"stride": 2}, (normal(7), normal(3))),
-    "scalars": (logistic, {}, (normal(), normal(4), normal())),
-    "scalars alone": (powers, {}, (np.array(1.5), normal())),
-    "a number": (misfit, {}, (normal(3), normal(4, 3), normal(4), normal())),
-    "softmax": (softmax, {}, (normal(2, 3),)),
-    "layer norm": (layer_norm, {}, (normal(2, 5), normal(5), normal(5))),
-    "attention": (attention, {"causal": True}, (normal(1, 1, 3, 2), normal(1, 1, 3, 2), normal(1, 1, 3, 2))),
-}
 
 
 @pytest.mark.usefixtures("_doubles", "_interpreted")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_gradients_in_reverse_and_their_gradients(case: tuple[at.TunedKernel, dict[str, Any], Any]) -> None:
-    kernel, options, arguments = case
-    check_grads(at.jax.function(kernel, **options), arguments, order=2, modes=["rev"])
+def test_gradients_in_reverse_and_their_gradients(case: Case) -> None:
+    check_grads(at.jax.function(case.kernel, **case.options), case.arguments, order=2, modes=["rev"])
 
 
 @pytest.mark.usefixtures("_doubles", "_interpreted")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_tangents_in_forward_mode_and_theirs(case: tuple[at.TunedKernel, dict[str, Any], Any]) -> None:
-    kernel, options, arguments = case
-    check_grads(at.jax.function(kernel, mode="forward", **options), arguments, order=2, modes=["fwd"])
+def test_tangents_in_forward_mode_and_theirs(case: Case) -> None:
+    function = at.jax.function(case.kernel, mode="forward", **case.options)
+    check_grads(function, case.arguments, order=2, modes=["fwd"])
 
 
 @pytest.mark.usefixtures("_doubles", "_interpreted")
@@ -98,6 +88,24 @@ def test_generated_code_trains_as_jax_does() -> None:
             w = w - 0.1 * gradient
         losses.append(float(value))
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_xla_calls_machine_code_without_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the first call has found it, until winners are read again; batches are Python's."""
+    product = at.jax.function(matmul)
+    a, b = jnp.asarray(normal(40, 8), "float32"), jnp.asarray(normal(8, 5), "float32")
+    expected = np.asarray(product(a, b))
+    in_python: list[int] = []
+    arrays = foreign._arrays
+    monkeypatch.setattr(foreign, "_arrays", lambda buffers: in_python.append(buffers.count) or arrays(buffers))
+    np.testing.assert_array_equal(product(a, b), expected)
+    assert in_python == []
+    np.testing.assert_array_equal(jax.vmap(product, in_axes=(0, None))(a[None], b)[0], expected)
+    assert in_python == [2, 1]
+    matmul.refresh()
+    for _ in range(2):
+        np.testing.assert_array_equal(product(a, b), expected)
+    assert in_python == [2, 1, 2, 1]
 
 
 @interpreted

@@ -1,7 +1,7 @@
 """Kernels as functions of PyTorch's tensors: values, gradients of any order, tracing, and what is refused."""
 # ruff: noqa: E501  # a case a row
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import autotune as at
 from autotune.errors import AutotuneError, DeviceError, DifferentiationError, DtypeError, OptionError, ShapeError
-from autotune.library import attention, conv2d, embedding, layer_norm, matmul, softmax
+from autotune.library import conv2d, embedding, matmul, softmax
 from autotune.runtime import dispatch
 from autotune.runtime.operation import Operation
 from autotune.torch.tensors import array_of
+from tests.bridges.cases import CASES, Case
 from tests.bridges.directions import directions_run
-from tests.bridges.kernels import logistic, misfit, moments, powers, strided
+from tests.bridges.kernels import logistic, misfit, moments
 from tests.runtime.own_templates import row_means
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -33,33 +34,32 @@ def leaf(*shape: int) -> torch.Tensor:
 
 
 WEIGHT = torch.tensor([2, 0, -3], dtype=torch.int32)
-CASES: dict[str, tuple[Callable[..., Any], Callable[[], tuple[torch.Tensor, ...]]]] = {
-    "matmul": (at.torch.function(matmul), lambda: (leaf(2, 3), leaf(3, 4))),
-    "one input needs a gradient": (at.torch.function(matmul), lambda: (normal(2, 3), leaf(3, 4))),
-    "transposed": (lambda a, b: at.torch.function(matmul)(a.T, b.T), lambda: (leaf(3, 2), leaf(4, 3))),
-    "options": (at.torch.function(conv2d, stride=2, padding=1), lambda: (leaf(1, 2, 4, 5), leaf(3, 2, 2, 3))),
-    "own options": (at.torch.function(strided, stride=2), lambda: (leaf(7), leaf(3))),
-    "several outputs and whole numbers": (
-        lambda x: at.torch.function(moments)(x, WEIGHT)[::2], lambda: (leaf(3, 4),),
-    ),
-    "one of several outputs": (lambda x: at.torch.function(moments)(x, WEIGHT)[2], lambda: (leaf(3, 4),)),
-    "scalars": (lambda rate, x: at.torch.function(logistic)(rate, x, 0.5), lambda: (leaf(), leaf(4))),
-    "scalars alone": (at.torch.function(powers), lambda: (torch.tensor(1.5, dtype=torch.float64).requires_grad_(), leaf())),
-    "a number": (lambda *given: at.torch.function(misfit)(*given, 0.5), lambda: (leaf(3), normal(4, 3), leaf(4))),
-    "softmax": (at.torch.function(softmax), lambda: (leaf(2, 3),)),
-    "layer norm": (at.torch.function(layer_norm), lambda: (leaf(2, 5), leaf(5), leaf(5))),
-    "attention": (at.torch.function(attention, causal=True), lambda: (leaf(1, 1, 3, 2), leaf(1, 1, 3, 2), leaf(1, 1, 3, 2))),
-    "embedding": (
-        lambda table: at.torch.function(embedding)(table, torch.tensor([3, 0, 3])), lambda: (leaf(4, 2),),
-    ),
-}  # fmt: skip
+OWN_CASES: dict[str, tuple[Callable[..., Any], tuple[torch.Tensor, ...]]] = {
+    "one input needs a gradient": (at.torch.function(matmul), (normal(2, 3), leaf(3, 4))),
+    "transposed": (lambda a, b: at.torch.function(matmul)(a.T, b.T), (leaf(3, 2), leaf(4, 3))),
+    "several outputs and whole numbers": (lambda x: at.torch.function(moments)(x, WEIGHT)[::2], (leaf(3, 4),)),
+    "one of several outputs": (lambda x: at.torch.function(moments)(x, WEIGHT)[2], (leaf(3, 4),)),
+    "numbers beside tensors": (lambda rate, x: at.torch.function(logistic)(rate, x, 0.5), (leaf(), leaf(4))),
+    "a loss by some inputs": (lambda *given: at.torch.function(misfit)(*given, 0.5), (leaf(3), normal(4, 3), leaf(4))),
+    "embedding": (lambda table: at.torch.function(embedding)(table, torch.tensor([3, 0, 3])), (leaf(4, 2),)),
+}
 
 
 @interpreted
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_gradients_and_their_gradients(case: tuple[Callable[..., Any], Callable[[], tuple[torch.Tensor, ...]]]) -> None:
-    function, inputs = case
-    arguments = inputs()
+def test_gradients_and_their_gradients(case: Case) -> None:
+    check(at.torch.function(case.kernel, **case.options), [torch.tensor(x).requires_grad_() for x in case.arguments])
+
+
+@interpreted
+@pytest.mark.parametrize("case", OWN_CASES.values(), ids=OWN_CASES)
+def test_gradients_by_some_inputs_and_of_some_outputs(
+    case: tuple[Callable[..., Any], tuple[torch.Tensor, ...]],
+) -> None:
+    check(*case)
+
+
+def check(function: Callable[..., Any], arguments: Sequence[torch.Tensor]) -> None:
     assert gradcheck(function, arguments)
     assert gradgradcheck(function, arguments)
 
