@@ -16,9 +16,17 @@ from autotune.report.page import resource
 from autotune.runtime import TunedKernel
 
 LIVE_MILLISECONDS = 2000
-# Pages with figures, and what Dash asks for once it has one: `assets/ahead.js` loads it while the page is being made.
-WITH_FIGURES = ("/workloads", "/workload", "/compare")
-AHEAD = ("plotly/package_data/plotly.min.js", "dash/dcc/async-graph.js", "dash/dcc/async-dropdown.js")
+# What Dash asks for once it has such a part, by the beginnings of addresses whose pages have one from the start:
+# `assets/ahead.js` fetches it while the page is being made. It is not run before: Plotly's program takes 1.3 s (Zen 3),
+# in which a browser shows nothing.
+GRAPH = ("plotly/package_data/plotly.min.js", "dash/dcc/async-graph.js")
+DROPDOWN = ("dash/dcc/async-dropdown.js",)
+AHEAD = {
+    "/workload?": GRAPH,
+    "/workloads": DROPDOWN,
+    "/compare": DROPDOWN,
+    "/compare?left=run": GRAPH,
+}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # All that a page may load or talk to is this server. Dash writes scripts into the page, Plotly compiles some charts.
 POLICY = (
@@ -58,7 +66,7 @@ def _index() -> str:
 {{%css%}}
 <style>{_escaped(resource("base.css"))}</style>
 <script>{_escaped(resource("theme.js"))}</script>
-<script>window.autotuneScripts = {json.dumps({"pages": WITH_FIGURES, "names": AHEAD})}</script>
+<script>window.autotuneScripts = {json.dumps(AHEAD)}</script>
 <script src="/assets/ahead.js"></script>
 </head>
 <body>

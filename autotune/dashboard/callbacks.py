@@ -1,14 +1,15 @@
 """What changes a page: its address, the clock, the theme, filters and buttons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from dash import ALL, MATCH, Dash, Input, Output, State, dcc, html, no_update
 
 from autotune.dashboard.address import Address
+from autotune.dashboard.ahead import Ahead, Made
 from autotune.dashboard.components import aria
-from autotune.dashboard.rendering import GONE, LATER, assembly, render, render_later, stamp
+from autotune.dashboard.rendering import GONE, LATER, PAGES, assembly, render, render_later, stamp
 from autotune.figures import DARK, LIGHT
 from autotune.runtime import TunedKernel
 
@@ -18,8 +19,15 @@ THEMES = {"light": LIGHT, "dark": DARK}
 
 def add(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
     """All callbacks of the application for the database at `place`."""
+
+    def made(address: Address, theme: str) -> Made:
+        now = stamp(place)
+        return now, render(address, place, THEMES.get(theme, LIGHT), kernels)
+
+    ahead = Ahead(made)
+    ahead.watch(app.server, PAGES)
     _in_the_browser(app)
-    _page(app, place, kernels)
+    _page(app, place, ahead, made)
     _filters(app)
     _parts(app, place, kernels)
 
@@ -29,11 +37,6 @@ def _in_the_browser(app: Dash) -> None:
         "(clicks) => clicks ? window.autotuneTheme.toggle() : window.autotuneTheme.current()",
         Output("theme", "data"),
         Input("toggle", "n_clicks"),
-    )
-
-    # Beside the request for the first page, which the theme brings about.
-    app.clientside_callback(  # type: ignore[no-untyped-call]
-        "() => { window.setTimeout(window.autotuneAhead); }", Input("theme", "data"), prevent_initial_call=True
     )
 
     # Dash throws away the answer to a request that another of the same callback follows. A tick must not follow one
@@ -46,7 +49,7 @@ def _in_the_browser(app: Dash) -> None:
     )
 
 
-def _page(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
+def _page(app: Dash, place: str, ahead: Ahead, made: Callable[[Address, str], Made]) -> None:
     @app.callback(
         Output("live", "children"),
         Output("rest", "children"),
@@ -65,13 +68,13 @@ def _page(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
         del tick
         if theme is None:
             return no_update, no_update, no_update, no_update
-        address, now = Address.parse(path, search), stamp(place)
+        address = Address.parse(path, search)
         wanted = {"path": path, "search": search, "theme": theme}
         before = (shown or {}).get("stamp")
         only_time = shown is not None and shown == wanted | {"stamp": before}
-        if only_time and before == now:
+        if only_time and before == stamp(place):
             return no_update, no_update, no_update, no_update
-        page = render(address, place, THEMES.get(theme, LIGHT), kernels)
+        now, page = (ahead.take(address, theme) if shown is None else None) or made(address, theme)
         # A database that went away takes the whole page with it, and one that came back brings it again.
         same = only_time and not {before, now} & {GONE}
         links = no_update if only_time else _links(address.path)
@@ -98,13 +101,17 @@ def _filters(app: Dash) -> None:
 def _parts(app: Dash, place: str, kernels: Sequence[TunedKernel]) -> None:
     @app.callback(
         Output({"type": "later", "part": MATCH}, "children"),
-        Input({"type": "later", "part": MATCH}, "id"),
+        Input({"type": "ask", "part": MATCH}, "n_clicks"),
+        State({"type": "ask", "part": MATCH}, "id"),
         State("place", "pathname"),
         State("place", "search"),
         State("theme", "data"),
+        prevent_initial_call=True,
     )
-    def follow(identity: dict[str, str], path: str | None, search: str | None, theme: str | None) -> Any:
-        if identity["part"] not in LATER:
+    def follow(
+        clicks: int | None, identity: dict[str, str], path: str | None, search: str | None, theme: str | None
+    ) -> Any:
+        if not clicks or identity["part"] not in LATER:
             return no_update
         address = Address.parse(path, search)
         return render_later(identity["part"], address, place, THEMES.get(theme or "", LIGHT), kernels)

@@ -70,8 +70,17 @@ def graph(figure: Any, identity: str, caption: str) -> Component:
 
 
 def later(part: str) -> Component:
-    """The place of a part that takes long to make or to draw: it is asked for once the rest of the page is there."""
-    return html.Div(html.P("…", className="soft"), id={"type": "later", "part": part}, className="later")
+    """The place of a part that takes long to make or to draw: `assets/later.js` asks for it when it comes into view."""
+    return html.Div(_asking(part, "Show", "ask"), id={"type": "later", "part": part}, className="later")
+
+
+def not_now(part: str, reason: str) -> Component:
+    """What stands in the place of such a part where it could not be made."""
+    return html.Div([alert(reason), _asking(part, "Try again", "again")])
+
+
+def _asking(part: str, text: str, class_name: str) -> Component:
+    return html.Button(text, id={"type": "ask", "part": part}, type="button", className=class_name)
 
 
 def facts(values: Mapping[str, Part]) -> Component:

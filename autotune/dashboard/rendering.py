@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autotune.dashboard.address import Address
-from autotune.dashboard.components import Page, alert
+from autotune.dashboard.components import Page, alert, not_now
 from autotune.dashboard.context import Context
 from autotune.dashboard.pages import compare, runs, trial, workload, workloads
 from autotune.database import Database, views
@@ -19,8 +19,14 @@ PAGES = {
     "/trial": trial.render,
     "/compare": compare.render,
 }
-LATER = {"statistics": workload.statistics}
-"""Parts that a page asks for once the rest of it is there."""
+LATER = {
+    "gains": workloads.gains,
+    "directions": workloads.directions,
+    "failures": workloads.failures,
+    "statistics": workload.statistics,
+    "machines": compare.machines,
+}
+"""Parts that a page asks for when they come into view."""
 GONE = "gone"
 
 
@@ -44,7 +50,7 @@ def render_later(
         with Database.open(place, read_only=True) as database:
             return LATER[part](address, Context(database, theme, kernels))
     except AutotuneError as error:
-        return alert(str(error))
+        return not_now(part, str(error))
 
 
 def stamp(place: str) -> str:

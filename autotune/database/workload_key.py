@@ -22,15 +22,11 @@ class WorkloadKey:
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.kernel} {self.direction} {self._rest}"
+        return f"{self.kernel} {self.direction} {self.sizes}"
 
     @property
-    def without_direction(self) -> str:
-        """The same text without the direction: one for a kernel and its gradients."""
-        return f"{self.kernel} {self._rest}"
-
-    @property
-    def _rest(self) -> str:
+    def sizes(self) -> str:
+        """What is the same for a kernel and its gradients: "m=64,n=64 float32 1 thread"."""
         extents = ",".join(f"{name}={size}" for name, size in self.extents.items())
         return f"{extents} {self.dtype} {self.threads} thread{'' if self.threads == 1 else 's'}"
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autotune import units
@@ -14,7 +15,28 @@ from autotune.measure.measurement import Status
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-SHOWN = 40  # workloads of a figure: more could not be read
+SHOWN = 25  # workloads of a figure: more could not be read
+PITCH = 46  # pixels from row to row: two lines of text, and below them what is drawn
+NAME = 56  # characters of a name, of which more would not fit into a narrow window
+
+
+@dataclass(frozen=True, order=True)
+class _Row:
+    """What one row of a figure is about: a name, and in smaller letters below it sizes and machine."""
+
+    name: str
+    sizes: str
+
+    @property
+    def category(self) -> str:
+        """Its place on the axis, which no other row has."""
+        return look.label(f"{self.name} {self.sizes}")
+
+    @property
+    def written(self) -> str:
+        """What stands there."""
+        short = self.name if len(self.name) <= NAME else f"{self.name[: NAME - 1]}…"
+        return f'{look.label(short)}<br><span style="font-size:10px">{look.label(self.sizes)}</span>'
 
 
 def gains(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
@@ -22,14 +44,14 @@ def gains(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     proven = sorted((each for each in tuned if each.gain is not None), key=lambda each: each.gain or 0.0)[-SHOWN:]
     if not proven:
         return look.nothing(theme, "no winner is proven yet")
-    several = len({each.machine for each in tuned}) > 1
-    figure = _rows(theme, len(proven))
+    rows = _workloads(proven, tuned)
+    figure = _figure(theme, rows)
     ratios = [each.gain or 1.0 for each in proven]
     above = [max(0.0, (each.ratio_high or 0.0) - ratio) for each, ratio in zip(proven, ratios, strict=True)]
     below = [max(0.0, ratio - (each.ratio_low or 0.0)) for each, ratio in zip(proven, ratios, strict=True)]
     figure.add_scatter(
         x=ratios,
-        y=_labels(proven, several),
+        y=[row.category for row in rows],
         error_x={
             "type": "data",
             "symmetric": False,
@@ -50,16 +72,18 @@ def gains(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
 
 def directions(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     """The winner's time of every direction of a kernel: forward against its gradients, a kernel and size a line."""
-    several = len({each.machine for each in tuned}) > 1
-    groups = _grouped(tuned, lambda each: (each.key.without_direction + _on(each, several), each.key.direction))
-    groups = {name: group for name, group in groups.items() if "forward" in group and len(group) > 1}
+    several = _several_machines(tuned)
+    groups = _grouped(
+        tuned, lambda each: (_Row(each.key.kernel, each.key.sizes + _on(each, several)), each.key.direction)
+    )
+    groups = {row: group for row, group in groups.items() if "forward" in group and len(group) > 1}
     return _dots(groups, theme, "no kernel was tuned both forward and in a gradient")
 
 
 def machines(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     """The winner's time on every machine, a workload a line; only workloads that were tuned on several machines."""
-    groups = _grouped(tuned, lambda each: (str(each.key), f"{each.cpu} ({each.machine})"))
-    groups = {name: group for name, group in groups.items() if len(group) > 1}
+    groups = _grouped(tuned, lambda each: (_workload(each), f"{each.cpu} ({each.machine})"))
+    groups = {row: group for row, group in groups.items() if len(group) > 1}
     return _dots(groups, theme, "no workload was tuned on more than one machine")
 
 
@@ -68,14 +92,15 @@ def failures(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     failing = sorted((each for each in tuned if each.failed), key=lambda each: each.failed)[-SHOWN:]
     if not failing:
         return look.nothing(theme, "no measurement failed")
-    several = len({each.machine for each in tuned}) > 1
-    figure = _rows(theme, len(failing), legend=True)
+    rows = _workloads(failing, tuned)
+    figure = _figure(theme, rows, legend=True)
     for status in (status for status in Status if status is not Status.OK):
         counts = [each.counts.get(status, 0) for each in failing]
         if any(counts):
             figure.add_bar(
                 x=counts,
-                y=_labels(failing, several),
+                y=[row.category for row in rows],
+                width=0.3,
                 orientation="h",
                 name=status.replace("_", " "),
                 marker={"color": look.STATUSES[status]},
@@ -91,61 +116,83 @@ def failures(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
     return figure
 
 
-def _grouped(tuned: Iterable[Tuned], split: Callable[[Tuned], tuple[str, str]]) -> dict[str, dict[str, Tuned]]:
-    """Proven workloads by the line and the entry in it that `split` names."""
-    groups: dict[str, dict[str, Tuned]] = defaultdict(dict)
+def _grouped(tuned: Iterable[Tuned], split: Callable[[Tuned], tuple[_Row, str]]) -> dict[_Row, dict[str, Tuned]]:
+    """Proven workloads by the row and the entry in it that `split` names."""
+    groups: dict[_Row, dict[str, Tuned]] = defaultdict(dict)
     for each in tuned:
         if each.seconds is not None:
-            line, entry = split(each)
-            groups[line][entry] = each
+            row, entry = split(each)
+            groups[row][entry] = each
     return groups
 
 
-def _dots(groups: Mapping[str, Mapping[str, Tuned]], theme: Theme, reason: str) -> "Figure":
+def _dots(groups: Mapping[_Row, Mapping[str, Tuned]], theme: Theme, reason: str) -> "Figure":
     if not groups:
         return look.nothing(theme, reason)
-    names = sorted(groups, reverse=True)[-SHOWN:]
-    entries = sorted({entry for name in names for entry in groups[name]})
-    times = [each.seconds for name in names for each in groups[name].values() if each.seconds is not None]
+    rows = sorted(groups, reverse=True)[-SHOWN:]
+    entries = sorted({entry for row in rows for entry in groups[row]})
+    times = [each.seconds for row in rows for each in groups[row].values() if each.seconds is not None]
     unit = Unit.of(times)
-    figure = _rows(theme, len(names), legend=True)
-    figure.add_scatter(**_spans(groups, names, unit), hoverinfo="skip", showlegend=False)
+    figure = _figure(theme, rows, legend=True)
+    figure.add_scatter(**_spans(groups, rows, unit), hoverinfo="skip", showlegend=False)
     for place, entry in enumerate(entries):
-        of = [(name, groups[name][entry]) for name in names if entry in groups[name]]
+        of = [(row, groups[row][entry]) for row in rows if entry in groups[row]]
         figure.add_scatter(
             x=[unit(each.seconds or 0.0) for _, each in of],
-            y=[look.label(name) for name, _ in of],
+            y=[row.category for row, _ in of],
             mode="markers",
             name=look.label(entry),
             marker={"color": look.SERIES[place % len(look.SERIES)], "size": 9},
-            text=[look.lines(f"{entry}: {units.duration(each.seconds or 0.0)}", name) for name, each in of],
+            text=[
+                look.lines(f"{entry}: {units.duration(each.seconds or 0.0)}", row.name, row.sizes) for row, each in of
+            ],
             hoverinfo="text",
         )
     figure.update_xaxes(unit.axis(times))
     return figure
 
 
-def _spans(groups: Mapping[str, Mapping[str, Tuned]], names: Sequence[str], unit: Unit) -> dict[str, Any]:
-    """A line from the least to the greatest time of each name: one trace with gaps, as forty would be drawn slowly."""
+def _spans(groups: Mapping[_Row, Mapping[str, Tuned]], rows: Sequence[_Row], unit: Unit) -> dict[str, Any]:
+    """A line from the least to the greatest time of each row: one trace with gaps, as many would be drawn slowly."""
     x: list[float | None] = []
     y: list[str | None] = []
-    for name in names:
-        seconds = [unit(each.seconds) for each in groups[name].values() if each.seconds is not None]
+    for row in rows:
+        seconds = [unit(each.seconds) for each in groups[row].values() if each.seconds is not None]
         x += [min(seconds), max(seconds), None]
-        y += [look.label(name), look.label(name), None]
+        y += [row.category, row.category, None]
     return {"x": x, "y": y, "mode": "lines", "line": {"color": look.MUTED, "width": 1}, "connectgaps": False}
 
 
-def _rows(theme: Theme, count: int, *, legend: bool = False) -> Any:
-    """A figure with a line of text for each of so many rows."""
-    figure = look.figure(theme, height=110 + (28 if legend else 0) + 24 * count)
-    figure.update_yaxes(type="category", ticks="", tickfont={"size": 12})
-    figure.update_layout(showlegend=legend)
+def _figure(theme: Theme, rows: Sequence[_Row], *, legend: bool = False) -> Any:
+    """A figure with these rows from the bottom up; what a row is about stands over it, however narrow the window."""
+    figure = look.figure(theme, height=90 + (40 if legend else 0) + PITCH * len(rows))
+    figure.update_yaxes(
+        type="category",
+        categoryarray=[row.category for row in rows],
+        tickvals=[row.category for row in rows],
+        ticktext=[row.written for row in rows],
+        range=[-0.4, len(rows) - 0.2],
+        ticklabelposition="inside",
+        ticklabelshift=PITCH // 2 - 1,
+        ticks="",
+        automargin=False,
+    )
+    figure.update_layout(showlegend=legend, margin={"l": 12, "r": 16})
     return figure
 
 
-def _labels(tuned: Sequence[Tuned], with_machine: bool) -> list[str]:
-    return [look.label(f"{each.key}{_on(each, with_machine)}") for each in tuned]
+def _workloads(shown: Sequence[Tuned], every: Iterable[Tuned]) -> list[_Row]:
+    """A row a workload, with its machine where there are several."""
+    several = _several_machines(every)
+    return [_workload(each, _on(each, several)) for each in shown]
+
+
+def _workload(each: Tuned, on: str = "") -> _Row:
+    return _Row(f"{each.key.kernel} {each.key.direction}", each.key.sizes + on)
+
+
+def _several_machines(tuned: Iterable[Tuned]) -> bool:
+    return len({each.machine for each in tuned}) > 1
 
 
 def _on(each: Tuned, with_machine: bool) -> str:

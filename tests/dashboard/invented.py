@@ -103,12 +103,23 @@ class Visitor:
         """Opens a page and waits until it shows its content and its figures."""
         self.page.goto(address)
         self.page.wait_for_selector("#content section, #content .alert, main section")
+        self._wait_for_figures()
+
+    def _wait_for_figures(self) -> None:
         self.page.wait_for_function(
             "[...document.querySelectorAll('.dash-graph')].every(g => g.querySelector('.main-svg'))"
         )
 
+    def see_all(self) -> None:
+        """Goes down the page, so that it asks for what it leaves out until it is seen."""
+        while left := self.page.locator("button.ask").count():
+            self.page.evaluate("document.querySelector('button.ask')?.scrollIntoView()")
+            self.page.wait_for_function("left => document.querySelectorAll('button.ask').length < left", arg=left)
+        self._wait_for_figures()
+
     def shoot(self, name: str) -> None:
         """Keeps a picture of the whole page."""
+        self.see_all()
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 

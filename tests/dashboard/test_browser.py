@@ -33,6 +33,7 @@ def test_every_page(address: str, open_page: Open, scheme: str, width: int) -> N
     visitor = open_page(scheme=scheme, width=width)
     for name, (path, text) in PAGES.items():
         visitor.visit(address + path)
+        visitor.see_all()
         visitor.page.get_by_text(text, exact=True).first.wait_for()
         visitor.shoot(f"{name}_{scheme}_{width}")
         assert visitor.page.evaluate("document.documentElement.dataset.theme") == scheme
@@ -93,6 +94,7 @@ def test_a_database_that_disappears_and_comes_back(filled: Path, tmp_path: Path,
     with serving(database) as address:
         visitor = open_page()
         visitor.visit(f"{address}/workloads")
+        visitor.see_all()
         away = database.rename(tmp_path / "away.db")
         alert = visitor.page.get_by_role("alert")
         alert.wait_for()

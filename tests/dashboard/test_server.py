@@ -16,8 +16,10 @@ from werkzeug.test import Client
 
 from autotune.cli.bench.pages import request_later
 from autotune.dashboard.address import Address, link
+from autotune.dashboard.ahead import Ahead
 from autotune.dashboard.app import make_app
 from autotune.dashboard.code import essential
+from autotune.dashboard.components import Page
 from autotune.dashboard.highlight import python
 from autotune.dashboard.rendering import render
 from autotune.dashboard.server import serve
@@ -198,18 +200,44 @@ def test_optuna_dashboard_opens_the_same_database(filled: Path) -> None:
         storage.engine.dispose()
 
 
+def test_pages_are_made_ahead_once() -> None:
+    made: list[tuple[str, str]] = []
+
+    def make(address: Address, theme: str) -> tuple[str, Page]:
+        made.append((address.path, theme))
+        return "stamp", Page(address.path, [])
+
+    ahead, opened = Ahead(make), Address("/workloads", {"kernel": "matmul", "sort": "gain"})
+    ahead.begin(opened, "dark")
+    same = Address("/workloads", {"sort": "gain", "kernel": "matmul"})
+    assert ahead.take(same, "light") is None
+    assert ahead.take(same, "dark") == ("stamp", Page("/workloads", []))
+    assert ahead.take(same, "dark") is None
+    assert made == [("/workloads", "dark")]
+
+
 class TestLater:
     @pytest.mark.parametrize(
-        ("search", "expected"),
+        ("part", "address", "expected"),
         [
-            ("?workload=1&machine=1", "Which knobs matter"),
-            ("?workload=99&machine=1", "Which knobs matter"),
-            ("?workload=x&machine=1", "the address needs a whole number as workload"),
+            ("gains", "/workloads?direction=forward", "matmul forward"),
+            ("directions", "/workloads", "vjp:a"),
+            ("failures", "/workloads", "timeout"),
+            ("statistics", "/workload?workload=1&machine=1", "Which knobs matter"),
+            ("statistics", "/workload?workload=99&machine=1", "Which knobs matter"),
+            ("statistics", "/workload?workload=x&machine=1", "the address needs a whole number as workload"),
+            ("machines", "/compare?left=machine:a&right=machine:b", "No workload was tuned on more than one machine"),
         ],
     )
-    def test_statistics_follow_the_page_of_a_workload(self, client: Any, search: str, expected: str) -> None:
-        body = request_later("statistics", "/workload", search)
+    def test_parts_follow_their_pages(self, client: Any, part: str, address: str, expected: str) -> None:
+        body = request_later(part, *address.partition("?")[::2])
         assert expected in client.post("/_dash-update-component", json=body).text
+
+    def test_a_part_that_cannot_be_made_can_be_asked_for_again(self, tmp_path: Path) -> None:
+        made = make_app(str(tmp_path / "gone.db")).server.test_client()
+        said = made.post("/_dash-update-component", json=request_later("gains", "/workloads", "")).text
+        assert "there is no database" in said
+        assert "Try again" in said
 
     def test_there_are_no_other_parts(self, client: Any) -> None:
         body = request_later("passwords", "/workload", "?workload=1&machine=1")

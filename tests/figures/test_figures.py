@@ -49,6 +49,16 @@ def texts(figure: Any) -> str:
     return str(figure.to_dict())
 
 
+def test_rows_say_what_they_are_about_above_them() -> None:
+    axis = figures.gains([tuned(kernel="a" * 80)]).layout.yaxis
+    assert axis.tickvals == (f"{'a' * 80} forward m=8 float32 1 thread",)
+    (written,) = axis.ticktext
+    name, _, sizes = written.partition("<br>")
+    assert name == f"{'a' * 55}…"
+    assert "m=8 float32 1 thread" in sizes
+    assert axis.ticklabelposition == "inside"
+
+
 @pytest.mark.parametrize(("over", "places"), [("trials", [1, 3, 5]), ("time", [0, 2, 4])])
 def test_the_best_so_far_goes_down_in_steps(over: Any, places: list[float]) -> None:
     figure = figures.best_so_far([curve()], figures.Lines(8e-3, {"numpy": 6e-3}, 1e-3), over=over)

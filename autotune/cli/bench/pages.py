@@ -14,6 +14,8 @@ from autotune.database import Database, views
 from autotune.errors import UsageError
 
 ROUNDS = 5
+# What pages ask for when it comes into view.
+PARTS = {"workloads": ("gains", "directions", "failures"), "workload": ("statistics",), "two machines": ("machines",)}
 METHOD = (
     "seconds is the median over the rounds of a request for a page's content, without a browser: reading, drawing, "
     "writing the answer; first_seconds is the first of them, samples are all. bytes is the length of the answer."
@@ -53,12 +55,11 @@ def addresses(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def measure(path: Path) -> Iterator[dict[str, Any]]:
-    """A row a page, and one for what a page asks for once it is there."""
+    """A row a page, and one for each part that it asks for when it comes into view."""
     client = make_app(str(path)).server.test_client()
     for name, address in addresses(path).items():
         asked = {name: request(*address)}
-        if name.startswith("workload of"):
-            asked["what follows it"] = request_later("statistics", *address)
+        asked |= {f"{name}: {part}": request_later(part, *address) for part in PARTS.get(name.split(" of ")[0], ())}
         for view, body in asked.items():
             samples, length = [], 0
             for _ in range(ROUNDS):
@@ -77,14 +78,15 @@ def measure(path: Path) -> Iterator[dict[str, Any]]:
 
 def request_later(part: str, path: str, search: str) -> dict[str, Any]:
     """What the browser sends for a part that follows a page."""
-    identity = {"part": part, "type": "later"}
-    name = json.dumps(identity | {"part": ["MATCH"]}, separators=(",", ":"))
+    later, ask = ({"part": part, "type": kind} for kind in ("later", "ask"))
+    name = json.dumps(later | {"part": ["MATCH"]}, separators=(",", ":"))
     values = {"pathname": path, "search": search}
     return {
         "output": f"{name}.children",
-        "outputs": {"id": identity, "property": "children"},
-        "inputs": [{"id": identity, "property": "id", "value": identity}],
+        "outputs": {"id": later, "property": "children"},
+        "inputs": [{"id": ask, "property": "n_clicks", "value": 1}],
         "state": [
+            {"id": ask, "property": "id", "value": ask},
             *({"id": "place", "property": each, "value": value} for each, value in values.items()),
             {"id": "theme", "property": "data", "value": "light"},
         ],

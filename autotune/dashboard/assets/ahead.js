@@ -1,8 +1,11 @@
-// A browser takes most of a second to read Plotly's program: it does so while the server makes the first page.
-window.autotuneAhead = (() => {
-  const { pages, names } = window.autotuneScripts;
-  const places = pages.includes(location.pathname) ? names.map((name) => `/_dash-component-suites/${name}`) : [];
-  const add = (parent, kind, properties) => parent.append(Object.assign(document.createElement(kind), properties));
-  places.forEach((href) => add(document.head, "link", { rel: "preload", as: "script", href }));
-  return () => places.splice(0).forEach((src) => add(document.body, "script", { src }));
+// Fetches what the page will ask for.
+(() => {
+  const here = location.pathname + location.search;
+  for (const [begin, names] of Object.entries(window.autotuneScripts)) {
+    if (!here.startsWith(begin)) continue;
+    for (const name of names) {
+      const place = { rel: "preload", as: "script", href: `/_dash-component-suites/${name}` };
+      document.head.append(Object.assign(document.createElement("link"), place));
+    }
+  }
 })();

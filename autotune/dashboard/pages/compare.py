@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from autotune import figures, units
 from autotune.dashboard.address import Address, link
-from autotune.dashboard.components import NONE, Page, Part, alert, graph, panel, table, time, workload
+from autotune.dashboard.components import NONE, Page, Part, alert, graph, later, panel, table, time, workload
 from autotune.dashboard.context import Context
 from autotune.dashboard.paging import SIZE, offset, turner
 from autotune.database import views
@@ -21,11 +21,11 @@ MACHINE, RUN = "machine:", "run:"
 
 def render(address: Address, context: Context) -> Page:
     """Two choices, and below them what can be said of both."""
-    machines = views.machines(context.database)
+    cpus = views.machines(context.database)
     names = views.run_names(context.database, limit=RUNS)
-    options = {f"{MACHINE}{fingerprint}": f"machine {cpu} ({fingerprint})" for fingerprint, cpu in machines.items()}
+    options = {f"{MACHINE}{fingerprint}": f"machine {cpu} ({fingerprint})" for fingerprint, cpu in cpus.items()}
     options |= {f"{RUN}{name}": f"run {name}" for name in names}
-    sides = [address.text(name) for name in ("left", "right")]
+    sides = _sides(address)
     # Those in the address can be chosen too, however long ago they ran.
     options |= {side: f"run {side.removeprefix(RUN)}" for side in sides if side is not None and side.startswith(RUN)}
     parts: list[Part] = [_choices(options, sides)]
@@ -33,7 +33,7 @@ def render(address: Address, context: Context) -> Page:
     if left is None or right is None:
         parts.append(html.P("Choose two machines, or two runs.", className="soft"))
     elif left.startswith(MACHINE) and right.startswith(MACHINE):
-        parts += _machines(left.removeprefix(MACHINE), right.removeprefix(MACHINE), address, context)
+        parts += _machines(left, right, address, context)
     elif left.startswith(RUN) and right.startswith(RUN):
         parts += _runs([name.removeprefix(RUN) for name in (left, right)], context)
     else:
@@ -52,23 +52,37 @@ def _choices(options: dict[str, str], sides: Sequence[str | None]) -> Component:
 
 
 def _machines(left: str, right: str, address: Address, context: Context) -> list[Part]:
-    ours, theirs = (
-        {str(each.key): each for each in views.proven(context.database, Filters(machine=fingerprint))}
-        for fingerprint in (left, right)
-    )
-    both = [(ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())]
+    both = _proven_on_both(left, right, context)
     if not both or left == right:
         reason = "These are the same machine." if left == right else "No workload has a winner on both machines."
         return [html.P(reason, className="soft")]
     begin = offset(address)
     rows = [_row(*pair) for pair in both[begin : begin + SIZE]]
     first, second = both[0]
-    columns = ("workload", f"{first.cpu} ({left})", f"{second.cpu} ({right})", "that / this")
+    columns = ("workload", *(f"{each.cpu} ({each.machine})" for each in (first, second)), "that / this")
     listed = table(columns, rows, numbers=(1, 2, 3), label="Winners on both machines")
-    every = [each for pair in both for each in pair]
-    figure = graph(figures.machines(every, theme=context.theme), "machines", captions.MACHINES)
     count = html.Span(units.count(len(both), "workload"), className="soft")
-    return [panel("Winners on both", listed, turner(address, len(both)), aside=count), panel("Machines", figure)]
+    winners = panel("Winners on both", listed, turner(address, len(both)), aside=count)
+    return [winners, panel("Machines", later("machines"))]
+
+
+def machines(address: Address, context: Context) -> Component:
+    """The figure of two machines."""
+    left, right = (side or "" for side in _sides(address))
+    every = [each for pair in _proven_on_both(left, right, context) for each in pair]
+    return graph(figures.machines(every, theme=context.theme), "machines", captions.MACHINES)
+
+
+def _sides(address: Address) -> tuple[str | None, str | None]:
+    return address.text("left"), address.text("right")
+
+
+def _proven_on_both(left: str, right: str, context: Context) -> list[tuple[Tuned, Tuned]]:
+    ours, theirs = (
+        {str(each.key): each for each in views.proven(context.database, Filters(machine=side.removeprefix(MACHINE)))}
+        for side in (left, right)
+    )
+    return [(ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())]
 
 
 def _row(ours: Tuned, theirs: Tuned) -> Sequence[Part]:

@@ -64,10 +64,7 @@ def _curves(tuned: Tuned, run: str | None, context: Context) -> Component:
 
 
 def statistics(address: Address, context: Context) -> list[Component]:
-    """What matters and how well the search foretold times: made once for a page.
-
-    Of 10^5 measurements it takes a third of a second here, and a browser that draws without a graphics card a second.
-    """
+    """What matters and how well the search foretold times."""
     pair, theme = (address.number("workload"), address.number("machine")), context.theme
     samples = views.samples(context.database, *pair, limit=SAMPLES)
     run = address.text("run") or next(iter(views.runs_of(context.database, *pair)), None)

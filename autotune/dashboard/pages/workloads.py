@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from autotune import figures, units
 from autotune.dashboard.address import Address, link
-from autotune.dashboard.components import Page, Part, graph, machine, panel, table, time, workload
+from autotune.dashboard.components import Page, Part, graph, later, machine, panel, table, time, workload
 from autotune.dashboard.context import Context
 from autotune.dashboard.paging import SIZE, offset, turner
 from autotune.database import views
@@ -38,20 +38,40 @@ def render(address: Address, context: Context) -> Page:
     """Counts are taken once: a table that moves while it is read helps nobody."""
     every = views.workloads(context.database)
     wanted = filters_of(address)
-    found = [each for each in every if _fits(each, wanted)]
+    found = _fitting(every, wanted)
     sort = address.text("sort") or "workload"
     found.sort(key=SORTS.get(sort, SORTS["workload"]))
     begin = offset(address)
     parts: list[Part] = [_filters(every, wanted), _table(found[begin : begin + SIZE], address, sort, len(found))]
     if found:
-        theme = context.theme
-        gains = graph(figures.gains(found, theme=theme), "gains", captions.GAINS)
-        directions = graph(figures.directions(found, theme=theme), "directions", captions.DIRECTIONS)
-        failures = graph(figures.failures(found, theme=theme), "failures", captions.FAILURES)
-        parts.append(panel("What tuning gained", gains))
-        parts.append(panel("Forward and gradients", directions))
-        parts.append(panel("Failures by kind", failures))
+        parts.append(panel("What tuning gained", later("gains")))
+        parts.append(panel("Forward and gradients", later("directions")))
+        parts.append(panel("Failures by kind", later("failures")))
     return Page("Workloads", [], parts)
+
+
+def gains(address: Address, context: Context) -> Component:
+    """The figure of what tuning gained."""
+    return graph(figures.gains(_chosen(address, context), theme=context.theme), "gains", captions.GAINS)
+
+
+def directions(address: Address, context: Context) -> Component:
+    """The figure of kernels beside their gradients."""
+    figure = figures.directions(_chosen(address, context), theme=context.theme)
+    return graph(figure, "directions", captions.DIRECTIONS)
+
+
+def failures(address: Address, context: Context) -> Component:
+    """The figure of measurements that gave no time."""
+    return graph(figures.failures(_chosen(address, context), theme=context.theme), "failures", captions.FAILURES)
+
+
+def _chosen(address: Address, context: Context) -> list[Tuned]:
+    return _fitting(views.workloads(context.database), filters_of(address))
+
+
+def _fitting(every: Iterable[Tuned], wanted: Filters) -> list[Tuned]:
+    return [each for each in every if _fits(each, wanted)]
 
 
 def _fits(each: Tuned, wanted: Filters) -> bool:
