@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autotune.cost_model.estimate import Estimate, Target, Vector, scores
+from autotune.cost_model.threads import side_by_side
 
 if TYPE_CHECKING:
     from xgboost import Booster
@@ -48,26 +49,32 @@ class Ranker:
         if not target.any():  # all alike, nothing to learn
             return
         part = np.random.default_rng([self._seed, len(target)]).permutation(len(target)) % FOLDS
-        held_out = np.zeros_like(target)
-        for fold in range(min(FOLDS, len(target))):
+
+        def fit(fold: int) -> "tuple[Booster, Vector]":
+            """A member without a part of the measurements, and what it expects of these."""
             seen, unseen = part != fold, part == fold
             data = DMatrix(points[seen], label=target[seen], nthread=1)
             check = DMatrix(points[unseen], label=target[unseen], nthread=1)
             parameters = PARAMETERS | {"seed": self._seed + fold}
-            if len(target) >= LEAST_TO_HOLD_OUT:
-                model = train(
-                    parameters,
-                    data,
-                    ROUNDS,
-                    evals=[(check, "held_out")],
-                    early_stopping_rounds=PATIENCE,
-                    verbose_eval=False,
-                )
-                model = model[: model.best_iteration + 1]
-            else:
+            if len(target) < LEAST_TO_HOLD_OUT:
                 model = train(parameters, data, ROUNDS_WITHOUT_CHECK)
-            held_out[unseen] = model.predict(check)
-            self._members.append(model)
+                return model, model.predict(check)
+            model = train(
+                parameters,
+                data,
+                ROUNDS,
+                evals=[(check, "held_out")],
+                early_stopping_rounds=PATIENCE,
+                verbose_eval=False,
+            )
+            model = model[: model.best_iteration + 1]
+            return model, model.predict(check)
+
+        fitted = side_by_side(fit, range(min(FOLDS, len(target))))
+        self._members = [model for model, _ in fitted]
+        held_out = np.zeros_like(target)
+        for fold, (_, expected) in enumerate(fitted):
+            held_out[part == fold] = expected
         self.error = float(np.mean((held_out - target) ** 2))
 
     def estimate(self, points: Vector) -> Estimate:
@@ -77,7 +84,7 @@ class Ranker:
         if not self._members:
             return Estimate(np.zeros(len(points)), np.ones(len(points)))
         data = DMatrix(points, nthread=1)
-        predicted = np.array([member.predict(data) for member in self._members], dtype=np.float64)
+        predicted = np.array(side_by_side(lambda member: member.predict(data), self._members), dtype=np.float64)
         return Estimate(predicted.mean(axis=0), np.sqrt(predicted.var(axis=0) + 0.1 * self.error))
 
     def predict(self, points: Vector) -> Vector:

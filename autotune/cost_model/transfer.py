@@ -15,6 +15,7 @@ import numpy as np
 
 from autotune.cost_model.estimate import Vector, ranks
 from autotune.cost_model.features import FEATURE_NAMES
+from autotune.cost_model.threads import side_by_side
 
 if TYPE_CHECKING:
     from xgboost import Booster
@@ -80,18 +81,23 @@ class Transfer:
         target = np.concatenate([ranks(each.seconds) for each in chosen])
         weights = np.concatenate([np.full(len(each), 1 / np.sqrt(len(each))) for each in chosen])
         part = np.repeat(np.random.default_rng(seed).permutation(len(chosen)) % MEMBERS, [len(each) for each in chosen])
-        errors = []
-        for member in range(MEMBERS):
+
+        def fit(member: int) -> "tuple[Booster | None, Vector]":
+            """A member without a part of the workloads, and its errors on these."""
             seen = part != member if len(chosen) > 1 else np.ones(len(target), dtype=np.bool_)
             if not seen.any():
-                continue
+                return None, np.zeros(0)
             data = DMatrix(points[seen], label=target[seen], weight=weights[seen], nthread=1)
             model = train(PARAMETERS | {"seed": seed + member}, data, ROUNDS)
-            if not seen.all():
-                errors.append(model.predict(DMatrix(points[~seen], nthread=1)) - target[~seen])
-            self._members.append(model)
-        if errors:
-            self.error = self._unit * float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
+            if seen.all():
+                return model, np.zeros(0)
+            return model, model.predict(DMatrix(points[~seen], nthread=1)) - target[~seen]
+
+        fitted = side_by_side(fit, range(MEMBERS))
+        self._members = [model for model, _ in fitted if model is not None]
+        errors = np.concatenate([error for _, error in fitted])
+        if len(errors):
+            self.error = self._unit * float(np.sqrt(np.mean(errors**2)))
 
     def predict(self, features: Vector, configs: "Sequence[Config]") -> Vector:
         """Negative logarithms of the times expected of configs of one workload, less what they have in common.
@@ -103,7 +109,7 @@ class Transfer:
         if not self._members:
             return np.zeros(len(configs))
         data = DMatrix(self._points(features, configs), nthread=1)
-        each = np.array([member.predict(data) for member in self._members], dtype=np.float64)
+        each = np.array(side_by_side(lambda member: member.predict(data), self._members), dtype=np.float64)
         expected: Vector = self._unit * each.mean(axis=0)
         return expected
 

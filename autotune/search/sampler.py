@@ -13,7 +13,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autotune.database.views.predictions import ATTRIBUTE
 from autotune.errors import UsageError
@@ -75,6 +75,24 @@ class Sampler(BaseSampler):
         del trial
         return dict(self._distributions) if self._space is not None else self._intersection.calculate(study)
 
+    def ask(self, study: Study, count: int) -> list[FrozenTrial]:
+        """The next trials of a study, running, at most `count`; fewer where all configs of the space were proposed.
+
+        They are those that `Study.ask` gives one by one, but each is stored at once and not knob by knob, which takes
+        an RDB storage a third of the time. For samplers with a space.
+        """
+        assert self._space is not None
+        trials: list[FrozenTrial] = []
+        while len(trials) < count and (config := self._next_valid(study, None)) is not None:
+            template = create_trial(
+                state=TrialState.RUNNING,
+                params=dict(config),
+                distributions=self._distributions,
+                user_attrs=self._prediction(config),
+            )
+            trials.append(study._storage.get_trial(study._storage.create_new_trial(study._study_id, template)))
+        return trials
+
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -82,14 +100,12 @@ class Sampler(BaseSampler):
         self._raise_error_if_multi_objective(study)
         if self._space is None:
             return self._sample_inferred(study, trial, search_space)
-        assert self._proposer is not None
-        config = self._next(study, trial, self._space, self._proposer, _valid(self._space))
+        config = self._next_valid(study, trial)
         if config is None:
             message = f"all {self._space.size} configs of the space were proposed"
             raise UsageError(message)
-        if (expected := self._proposer.expected(config)) is not None:
-            prediction = {"seconds": expected, "batch": self._number}
-            study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, prediction)
+        for name, value in self._prediction(config).items():
+            study._storage.set_trial_user_attr(trial._trial_id, name, value)
         return dict(config)
 
     def sample_independent(
@@ -124,12 +140,26 @@ class Sampler(BaseSampler):
         # Where all were proposed, a study that goes on all the same has noise to average.
         return {} if config is None else inferred.params(config)
 
+    def _next_valid(self, study: Study, trial: FrozenTrial | None) -> Config | None:
+        """As `_next`, of the sampler's own space."""
+        assert self._space is not None
+        assert self._proposer is not None
+        return self._next(study, trial, self._space, self._proposer, _valid(self._space))
+
+    def _prediction(self, config: Config) -> dict[str, Any]:
+        """What is kept with a trial of what was expected of its config."""
+        assert self._proposer is not None
+        expected = self._proposer.expected(config)
+        return {} if expected is None else {ATTRIBUTE: {"seconds": expected, "batch": self._number}}
+
     def _next(
-        self, study: Study, trial: FrozenTrial, space: Space, proposer: Proposer, config_of: ConfigOf
+        self, study: Study, trial: FrozenTrial | None, space: Space, proposer: Proposer, config_of: ConfigOf
     ) -> Config | None:
-        """The next config of the batch, or the first of a new one; None where all were proposed."""
+        """The next config of the batch, or the first of a new one, for a trial; None where all were proposed."""
         if not self._queue:
-            others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+            others = study.get_trials(deepcopy=False)
+            if trial is not None:
+                others = [other for other in others if other.number != trial.number]
             maximize = study.direction is StudyDirection.MAXIMIZE
             history = _history(space, others, config_of, maximize=maximize)
             self._queue = proposer.propose(history, self._batch)

@@ -19,7 +19,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from optuna.study import Study
-from optuna.trial import Trial
 
 from autotune import settings
 from autotune.cost_model.features import Platform, features_of_batches
@@ -47,7 +46,7 @@ from autotune.search.laboratory import Bench, Laboratory, trusted
 from autotune.search.prior import Prior
 from autotune.search.proof import Contest, prove
 from autotune.search.proposer import Describe, Proposer
-from autotune.search.sampler import Sampler, distributions
+from autotune.search.sampler import Sampler
 from autotune.search.studies import (
     abandoning,
     config_key,
@@ -205,17 +204,17 @@ class Run:
     def batches(self) -> Iterator[None]:
         """Opens the study, and then measures a batch at every step, until trials, time or configs are used up."""
         with self._thinking():
-            study = self._open()
+            study, sampler = self._open()
         self.report(Started(self.progress()))
         with abandoning(study), self._keeping_times(study):
             yield
             while count := self._next_batch():
                 with self._thinking():
-                    trials = [study.ask(distributions(self.task.space)) for _ in range(count)]
+                    trials = sampler.ask(study, count)
                 self.report(BatchProposed(self.progress(), count))
-                for trial, measurement in self._measure(trials, study.study_name):
+                for place, measurement in self._measure([dict(trial.params) for trial in trials], study.study_name):
                     with self._thinking():
-                        tell(study, trial, measurement)
+                        tell(study, trials[place], measurement)
                     self.known[config_key(measurement.config)] = measurement
                     self.report(TrialFinished(self.progress(), measurement))
                 yield
@@ -270,8 +269,8 @@ class Run:
             error=self.error,
         )
 
-    def _open(self) -> Study:
-        """The study, with all that was measured before of this workload, on this machine, by these versions."""
+    def _open(self) -> tuple[Study, Sampler]:
+        """The study with all that was measured before, on this machine and by these versions, and its sampler."""
         task = self.task
         for measurement in self.database.measurements(task.workload.key, task.machine.fingerprint):
             if measurement.versions == versions() and task.space.contains(dict(measurement.config)):
@@ -283,7 +282,7 @@ class Run:
         sampler = Sampler(task.space, proposer, batch=task.batch)
         study = open_study(self.database.url, study_name(task.workload, task.machine, task.space), sampler)
         synchronize(study, task.space, self.known)
-        return study
+        return study, sampler
 
     @contextmanager
     def _thinking(self) -> Iterator[None]:
@@ -317,24 +316,24 @@ class Run:
         each = (time.monotonic() - self.start) / new
         return min(count, max(0, int(left / each)))
 
-    def _measure(self, trials: Sequence[Trial], name: str) -> Iterator[tuple[Trial, Measurement]]:
-        """Each trial with its result, once it has one that counts.
+    def _measure(self, configs: Sequence[Config], name: str) -> Iterator[tuple[int, Measurement]]:
+        """The place of each config with its result, once it has one that counts.
 
         What was measured while something else was running is measured again, within limits; every attempt is stored.
         """
-        waiting: dict[Trial, Measurement | None] = dict.fromkeys(trials)
+        waiting: dict[int, Measurement | None] = dict.fromkeys(range(len(configs)))
         for attempt in range(REPEATS + 1):
             began = time.monotonic()
-            found = self.laboratory.measure([dict(trial.params) for trial in waiting], best=self.best())
-            for trial, measurement in zip(tuple(waiting), found, strict=False):
+            found = self.laboratory.measure([configs[place] for place in waiting], best=self.best())
+            for place, measurement in zip(tuple(waiting), found, strict=False):
                 with self._thinking():
                     self.database.add_measurement(measurement, self.task.machine, name)
-                waiting[trial] = result = _quieter(waiting[trial], measurement)
+                waiting[place] = result = _quieter(waiting[place], measurement)
                 if trusted(result) or attempt == REPEATS or not self._patient():
-                    del waiting[trial]
-                    yield trial, result
+                    del waiting[place]
+                    yield place, result
                 if self._time_is_up():
-                    yield from ((trial, known) for trial, known in waiting.items() if known is not None)
+                    yield from ((left, known) for left, known in waiting.items() if known is not None)
                     return
             if attempt:
                 self.repeating += time.monotonic() - began

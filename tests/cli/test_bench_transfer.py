@@ -79,7 +79,7 @@ def test_new_shapes_are_tuned_with_what_known_ones_have_taught_and_forgotten(
     assert data["summary"]["trials_to_95_median"] == row["trials_to_95"]
     known, new = ([case.workload.key for case in SMALL.cases(cases)] for cases in (SMALL.known, SMALL.new))
     with Database.open(database, read_only=True) as opened:
-        assert [len(list(opened.measurements(key))) for key in (*known, *new)] == [12, 12, 0]
+        assert [len(list(opened.measurements(key))) for key in (*known, *new)] == [6, 6, 0]
     invoke(*words)  # nothing is left to do
     assert json.loads(path.read_text())["rows"] == [row]
 

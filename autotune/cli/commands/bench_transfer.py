@@ -9,7 +9,7 @@ from autotune.cli.options import DatabasePlace, database_place
 
 
 def bench_transfer(
-    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="Trials of each shape.")] = 32,
+    trials: Annotated[int, typer.Option("--trials", min=1, metavar="N", help="Trials of each new shape.")] = 32,
     only: Annotated[
         str | None, typer.Option("--only", metavar="KERNELS", help="These kernels; all of the bench if not given.")
     ] = None,

@@ -26,8 +26,8 @@ class Family:
         )
 
 
-# The known products are cases of `bench matmul`, whose database has them. The others are small: a candidate takes about a
-# second, compilation and all. No new shape is a multiple of a known one.
+# The known products are cases of `bench matmul`, whose database has them. The others are small: a candidate takes a
+# second or so, compilation and all. No new shape is a multiple of a known one.
 FAMILIES = (
     Family(
         kernel="matmul",
