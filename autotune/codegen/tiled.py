@@ -18,7 +18,7 @@ from autotune.codegen.windows import (
 from autotune.lang import Axis, Expr, Read
 from autotune.lang.traverse import shared, substitute
 from autotune.schedule import Loop
-from autotune.templates.contraction import fused_groups, walked
+from autotune.templates.contraction_problem import fused_groups, walked
 
 LANES = {
     "read_lanes": "load_first",

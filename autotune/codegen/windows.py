@@ -9,7 +9,7 @@ from autotune.codegen.text import Lines, scaled, total
 from autotune.codegen.tiling import Gathered, Side, Tiled
 from autotune.codegen.window_packing import REACH
 from autotune.lang import Affine, Axis
-from autotune.templates.contraction import fused_groups
+from autotune.templates.contraction_problem import fused_groups
 
 
 def window_names(lines: Lines, tiled: Tiled) -> None:

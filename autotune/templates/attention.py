@@ -23,9 +23,12 @@ from autotune.schedule.batches import Batch
 from autotune.schedule.blocks import Block
 from autotune.schedule.space import Value
 from autotune.templates.base import Schedule, Scheduled
-from autotune.templates.contraction import Problem as ProductProblem
-from autotune.templates.contraction import default_config, problem_of, product_nest, product_nests, product_space
+from autotune.templates.contraction_default import default_config
 from autotune.templates.contraction_form import contraction_of, reuses
+from autotune.templates.contraction_nests import product_nest, product_nests
+from autotune.templates.contraction_problem import Problem as ProductProblem
+from autotune.templates.contraction_problem import problem_of
+from autotune.templates.contraction_space import product_space
 from autotune.templates.loops import BLOCKS, Problem, beside, problem_for
 
 LEAST_ROWS = 16  # of a block, for the tiles to be worth packing the other operand
