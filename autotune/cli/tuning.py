@@ -43,6 +43,8 @@ def tune_each(
 
     All are built and measured by the same processes: those of the bench `beside`, else of one that ends with the last.
     """
+    if not workloads:
+        return
     deadline = None if effort.seconds is None else time.monotonic() + effort.seconds
     with nullcontext(beside) if beside else Bench(workloads[0], machine) as processes:
         for index, workload in enumerate(workloads):

@@ -8,7 +8,7 @@ LINE_BYTES = 64  # of a line of the cache, and of the widest vector
 LARGE_BYTES = 1 << 20
 """Results of so many bytes begin on a line, both where a program calls a kernel and where it is measured."""
 PAST_LINE_BYTES = 16
-"""How far past a line a large array of NumPy's own begins: glibc's malloc writes so much before a block of its own pages."""
+"""How far past a line a large array of NumPy's own begins: glibc writes so much before a block of its own pages."""
 
 
 def to_next_line(memory: NDArray[Any]) -> int:
