@@ -12,8 +12,8 @@ export AUTOTUNE_CACHE ?= $(CURDIR)/.autotune/cache
 run: $(VENV)/.run  ## tune a matrix product and its gradients, print the table
 	$(BIN)/autotune run matmul --size m=512,n=512,k=512 --trials 24 --time 105s --threads 1
 
-test: $(VENV)/.test browser  ## the whole test suite, file by file in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.test browser  ## the whole test suite, in two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.test  ## linters, types and layers
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # its functions are compiled for a call or two
+
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotune.cli.bench import contestants
+from autotune.cli.bench import contestants, lookup
 from autotune.cli.bench.cases import Case
 from autotune.cli.bench.comparison import ContestError, compare
 from autotune.cli.bench.contest import Rules
+from autotune.cli.bench.overhead import SUBJECTS
+from autotune.library import conv2d
+from autotune.machine import detect
 from autotune.runtime import Origin, TunedKernel
 from autotune.schedule import Workload
+from autotune.templates import template_for
 from tests.cli.conftest import Invoke
+from tests.runtime.winners import stored, winner_of
 
 SIZES = ((17, 33, 65), (3, 8, 9, 10))
 
@@ -97,10 +102,18 @@ def test_bench_matmul(tmp_path: Path, invoke: Invoke) -> None:
 
 
 @pytest.mark.slow
-def test_bench_lookup(tmp_path: Path, invoke: Invoke) -> None:
+def test_bench_lookup(tmp_path: Path, database: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of winners that are known, as how they are found other tests see to; and of products only."""
+    monkeypatch.setattr(lookup, "NEW", {"new shape, 2 tuned": ("matmul", 2)})
+    shapes = [[array.shape for array in next(subject.inputs())] for subject in SUBJECTS.values()]
+    assert shapes == [[(40, 40), (40, 40)], [(1, 12, 12, 12), (12, 12, 3, 3)]]
+    workloads = (lookup.CASE.workload, conv2d.workload("forward", lookup.WINDOW, threads=1))
+    machine = detect()
+    defaults = [template_for(workload).default(workload, machine) for workload in workloads]
+    stored(database, *(winner_of(*each) for each in zip(workloads, defaults, strict=True)))
     file = tmp_path / "lookup.json"
     result = invoke("bench", "lookup", "--repeats", "1", "--json", str(file))
     assert result.exit_code == 0, result.output
     found = json.loads(file.read_text())
-    assert {"lookup", "import", "first call"} <= {row["what"] for row in found["rows"]}
+    assert {"lookup", "new shape, 2 tuned", "import", "first call"} <= {row["what"] for row in found["rows"]}
     assert all(row["least"] <= row["seconds"] <= row["most"] for row in found["rows"])

@@ -64,24 +64,25 @@ def check(kernel: Kernel, config: Config | None, dtype: str, threads: int, tmp_p
             assert (error <= bound).all(), (config, extents)
 
 
-@pytest.mark.parametrize(("name", "direction"), DIRECTIONS)
-def test_default_schedule_is_right(name: str, direction: str, tmp_path: Path) -> None:
-    kernel = derive(KERNELS[name], direction)
+@pytest.mark.parametrize("name", KERNELS)
+def test_default_schedule_is_right(name: str, tmp_path: Path) -> None:
+    """That of gradients, the tests of the library and of run time see to."""
+    kernel = KERNELS[name]
     workload = Workload.of(kernel, sized(kernel, SIZES[-1]), "float64")
     check(kernel, template_for(workload).default(workload, MACHINE), "float64", 1, tmp_path, 0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "direction"), DIRECTIONS)
-def test_sampled_config_is_right(name: str, direction: str, dtype: str, tmp_path: Path) -> None:
-    check(
-        derive(KERNELS[name], direction), None, dtype, 1, tmp_path, zlib.crc32(f"{name} {direction} {dtype}".encode())
-    )
+def test_sampled_config_is_right(name: str, direction: str, tmp_path: Path) -> None:
+    """In one of the dtypes."""
+    dtype = ("float32", "float64")[zlib.crc32(f"{name} {direction}".encode()) % 2]
+    seed = zlib.crc32(f"{name} {direction} {dtype}".encode())
+    check(derive(KERNELS[name], direction), None, dtype, 1, tmp_path, seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_sampled_matmul_config_is_right(seed: int, tmp_path: Path) -> None:
     direction = ("forward", "vjp:a", "vjp:b")[seed % 3]
     check(derive(KERNELS["matmul"], direction), None, "float64", 1, tmp_path, seed)

@@ -208,9 +208,8 @@ def test_default_schedule_of_a_gradient_is_right(name: str, direction: str, tmp_
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("number", range(4))
-def test_sampled_config_is_right(name: str, dtype: str, number: int, tmp_path: Path) -> None:
-    check(name, "forward", dtype, zlib.crc32(f"{name} {dtype} {number}".encode()), tmp_path)
+def test_sampled_config_is_right(name: str, dtype: str, tmp_path: Path) -> None:
+    check(name, "forward", dtype, zlib.crc32(f"{name} {dtype} 0".encode()), tmp_path)
 
 
 def test_what_is_made_for_different_windows_has_different_names() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.library.gates")
 
+from autotune.runtime import choice  # noqa: E402
 from tests.library.cases import Case  # noqa: E402  # after the line that has its assertions rewritten
 from tests.library.gates import Gates, LinearGates, SmoothGates  # noqa: E402
 
@@ -16,6 +17,8 @@ from tests.library.gates import Gates, LinearGates, SmoothGates  # noqa: E402
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUTOTUNE_DB", str(tmp_path / "tuning.db"))
     monkeypatch.setenv("AUTOTUNE_THREADS", "1")
+    # Defaults are made at one size, so that a direction is compiled once for all the sizes that it is tried at.
+    monkeypatch.setattr(choice, "rounded", lambda _: 8)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -28,7 +28,7 @@ class TestNbody(Gates, LinearGates, SmoothGates):
             {"n": 5, "xyz": 3},
             {"masses": uniform(0.5, 2), "softening": uniform(0.1, 0.2), "gravity": uniform(0.5, 2)},
             linear=("gravity",),
-            further_sizes=({"n": 37, "xyz": 2},),
+            further_sizes=({"n": 37, "xyz": 3},),
         ),
     )
 
