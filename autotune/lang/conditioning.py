@@ -12,16 +12,18 @@ Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.3) with these rules
 
 * Roundings. A sum multiplies the terms of what it sums by its own number of terms, and a product those of its
   factors, since a schedule may flatten nested sums into one; a scatter does so by the number of terms that meet. A
-  function that is not linear cannot be flattened through: what was gathered below it is added to what gathers above.
-* Magnitudes. f(x) has M = |f(x)| + L·M(x), where L bounds |f'| between x - E and x + E (mean value theorem). A function
-  that jumps there has M large enough to allow for the jump, and so has what is read or scattered where the index may.
+  function that is not linear cannot be flattened through, nor is a sum that stays the same along an axis of what it
+  stands in, a mean in x - mean: what was gathered there is added to what gathers above.
+* Magnitudes. f(x) has M = |f(x)| + L·M(x), where L bounds |f'| between x - E and x + E (mean value theorem); a product
+  u·v that, or M(u)·M(v) where that is less, as for inputs. A function that jumps there has M large enough to allow for
+  the jump, and so has what is read or scattered where the index may.
 * Recurrences. The steps of a scan carry errors on by their derivatives, so that a state that decays forgets them; where
   an error may lead over a kink or a jump, the rules are applied to the step (`autotune.lang.recurrence`).
 
 Inputs count as exact, and constants that are; so the arguments must be representable in the type in question.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -127,8 +129,7 @@ class Conditions:
             case Apply():
                 return self._applied(node, value)
             case Reduce("sum", body, _):
-                parts = [self._magnitudes(part) for part in factors(body)]
-                return contract(parts, self._free(node), self.space.sizes(body.axes)), np.asarray(False)
+                return self._summed(node, factors(body), self.space.sizes(body.axes)), np.asarray(False)
             case Reduce("argmax" | "argmin", body, over):
                 return self._position(node, value, body, over)
             case Reduce(reduction, body, over):
@@ -159,6 +160,17 @@ class Conditions:
     def _all(self, body: Expr, over: Sequence[Axis]) -> Mask:
         axes = self._free(body)
         return np.asarray(self.exact[body].all(axis=tuple(axes.index(axis) for axis in over)))
+
+    def _summed(self, node: Reduce, parts: Sequence[Expr], sizes: Mapping[Axis, int]) -> Array:
+        """Of a sum of products: as for a product in `magnitudes`, taken over all terms."""
+        each = [self._magnitudes(part) for part in parts]
+        found: Array = contract(each, self._free(node), sizes)
+        rounded = [number for number, part in enumerate(parts) if not self.exact[part].all()]
+        if len(rounded) > 1:
+            most = [NamedArray(m.axes, np.abs(self.values[p]) + self.error(p)) for m, p in zip(each, parts, strict=True)]
+            alone = [[*most[:number], each[number], *most[number + 1 :]] for number in rounded]
+            found = np.fmin(found, sum(contract(factors, self._free(node), sizes) for factors in alone))
+        return found
 
     # Pointwise functions
 
@@ -283,10 +295,10 @@ class Conditions:
         match node:
             case Reduce("sum", body, over):
                 length = prod(self.space.shape(over))
-                return of_product([known[part] for part in factors(body)]).of_sum(length)
+                return of_product(self._parts(factors(body), body)).of_sum(length)
             case Scatter(body):
                 length = landed(node, self.space, self.values)
-                return of_product([known[part] for part in factors(body)]).of_sum(length)
+                return of_product(self._parts(factors(body), body)).of_sum(length)
             case Reduce("prod", body, over):
                 length = prod(self.space.shape(over))
                 return Roundings(1, length * (known[body].number + 4.0))  # relative errors of all factors add up
@@ -297,13 +309,19 @@ class Conditions:
             case Reindex(body):
                 return known[body]
             case Apply("mul" | "div", operands):
-                return of_product([known[operand] for operand in operands])
+                return of_product(self._parts(operands, node))
             case Apply("add" | "sub" | "neg", operands):
-                return worst([known[operand] for operand in operands])
+                return worst(self._parts(operands, node))
             case Apply(_, operands):
                 return Roundings(1, max(known[operand].number for operand in operands))
             case _:
                 return Roundings()
+
+
+    def _parts(self, parts: Sequence[Expr], whole: Expr) -> list[Roundings]:
+        """Those of the factors or terms of `whole`; a sum that lacks one of its axes stands there for several."""
+        known = self.roundings
+        return [known[part] if set(part.axes) == set(whole.axes) else known[part].settled for part in parts]
 
 
 def _spread(array: Array, pad: float | None) -> float:

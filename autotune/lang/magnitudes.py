@@ -61,8 +61,14 @@ def _chosen(y: Array, *operands: Operand) -> Array:
     return magnitude
 
 
+def _product(_: Array, u: Operand, v: Operand) -> Array:
+    """The product of both, or what is off because of each: less where both are far from their values."""
+    return np.fmin(u.magnitude * v.magnitude, u.magnitude * v.upper + u.upper * v.magnitude)
+
+
 def _quotient(y: Array, u: Operand, v: Operand) -> Array:
-    magnitude: Array = np.where(np.isinf(v.value), np.abs(y), u.magnitude * v.magnitude / v.lower**2)
+    off = np.fmin(u.magnitude * v.magnitude, u.magnitude * v.lower + u.upper * v.magnitude)
+    magnitude: Array = np.where(np.isinf(v.value), np.abs(y), off / v.lower**2)
     return magnitude
 
 
@@ -76,7 +82,7 @@ MAGNITUDES: Mapping[str, Rule] = MappingProxyType(
     {
         "add": lambda _, u, v: u.magnitude + v.magnitude,
         "sub": lambda _, u, v: u.magnitude + v.magnitude,
-        "mul": lambda _, u, v: u.magnitude * v.magnitude,
+        "mul": _product,
         "div": _quotient,
         "neg": lambda _, u: u.magnitude,
         "pow": lambda y, u, p: np.abs(y) + _scaled(np.abs(p.value) * _steepest(u, p.value - 1), u),

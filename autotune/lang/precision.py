@@ -44,6 +44,11 @@ class Roundings:
         """Of a sum of so many of these."""
         return Roundings(max(1, length) * self.terms, self.below)
 
+    @property
+    def settled(self) -> "Roundings":
+        """Of a value that no sum around it is made one with."""
+        return self if self.terms == 1 else Roundings(1, self.below + sqrt(self.terms))
+
     def after(self, more: float) -> "Roundings":
         """With `more` of them."""
         return Roundings(self.terms, self.below + more)
