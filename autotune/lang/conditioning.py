@@ -167,7 +167,9 @@ class Conditions:
         found: Array = contract(each, self._free(node), sizes)
         rounded = [number for number, part in enumerate(parts) if not self.exact[part].all()]
         if len(rounded) > 1:
-            most = [NamedArray(m.axes, np.abs(self.values[p]) + self.error(p)) for m, p in zip(each, parts, strict=True)]
+            most = [
+                NamedArray(m.axes, np.abs(self.values[p]) + self.error(p)) for m, p in zip(each, parts, strict=True)
+            ]
             alone = [[*most[:number], each[number], *most[number + 1 :]] for number in rounded]
             found = np.fmin(found, sum(contract(factors, self._free(node), sizes) for factors in alone))
         return found
@@ -316,7 +318,6 @@ class Conditions:
                 return Roundings(1, max(known[operand].number for operand in operands))
             case _:
                 return Roundings()
-
 
     def _parts(self, parts: Sequence[Expr], whole: Expr) -> list[Roundings]:
         """Those of the factors or terms of `whole`; a sum that lacks one of its axes stands there for several."""

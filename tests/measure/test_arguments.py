@@ -5,8 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autotune import TunedKernel
 from autotune import lang as at
+from autotune.autodiff import derive
 from autotune.lang import Kernel, define
+from autotune.library import attention, layer_norm
 from autotune.measure.arguments import Case, case_of, index_limits
 from autotune.schedule import Workload
 
@@ -140,6 +143,26 @@ def test_results_that_tell_nothing_are_counted() -> None:
     assert Case({}, results, {"out": np.zeros(5)}).unusable("float64") == 2
     assert Case({}, results, {"out": np.array([1e-3, 0, 0, 0, np.nan])}).unusable("float32") == 4
     assert Case({}, {"out": np.zeros((2, 0))}, {"out": np.zeros((2, 0))}).unusable("float32") == 0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "direction", "extents", "most"),
+    [
+        (layer_norm, "vjp:x", {"rows": 8, "cols": 1024}, 1e-3),
+        (layer_norm, "forward", {"rows": 8, "cols": 1024}, 1e-3),
+        (attention, "forward", {"b": 1, "h": 1, "t": 16, "s": 256, "d": 64, "e": 64}, 1e-2),
+        (attention, "vjp:q", {"b": 1, "h": 1, "t": 16, "s": 256, "d": 64, "e": 64}, 1e-1),
+    ],
+)
+def test_bounds_of_long_rows_tell_a_right_result_from_a_wrong_one(
+    kernel: TunedKernel, direction: str, extents: dict[str, int], most: float
+) -> None:
+    """Sums within sums, and products of what is far off, once made bounds larger than results."""
+    derived = derive(kernel.definition, direction)
+    full = kernel.definition.complete(extents)
+    case = case_of(Workload.of(derived, {name: full[name] for name in derived.extent_names}, "float32"))
+    for name, result in case.expected.items():
+        assert case.bound[name].max() <= most * np.abs(result).max()
 
 
 def test_a_kernel_that_is_finite_nowhere_has_arguments_too() -> None:
