@@ -98,6 +98,15 @@ class Arithmetic:
             result = self.fma(result, x, coefficient)
         return result
 
+    def wide_polynomial(self, x: Any, coefficients: Sequence[float]) -> Any:
+        """The same in pairs of terms, then pairs of these (Estrin's scheme): fewer steps that wait for each other."""
+        parts, power = list(map(self.real, coefficients)), x
+        while len(parts) > 1:
+            pairs = [self.fma(high, power, low) for low, high in zip(parts[::2], parts[1::2], strict=False)]
+            parts = [*pairs, *([parts[-1]] if len(parts) % 2 else [])]
+            power = self.mul(power, power)
+        return parts[0]
+
     # Choices
 
     def less(self, a: Any, b: Any) -> Any:

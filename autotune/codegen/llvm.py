@@ -105,16 +105,27 @@ def same_type_call(builder: Any, name: str, *arguments: Any) -> Any:
     return intrinsic_call(builder, f"llvm.{name}.{suffix(kind)}", kind, arguments)
 
 
-def outlined_call(builder: Any, name: str, result: Any, arguments: Sequence[Any], define: Callable[[Any], None]) -> Any:
-    """A call of a function of this module that is never inlined; `define` writes its body where there is none yet."""
+def outlined_call(
+    builder: Any,
+    name: str,
+    result: Any,
+    arguments: Sequence[Any],
+    define: Callable[[Any], None],
+    convention: str = "",
+) -> Any:
+    """A call of a function of this module that is never inlined; `define` writes its body where there is none yet.
+
+    Its calling `convention` may be one of LLVM's: by "preserve_allcc" it leaves all registers as they were.
+    """
     function = builder.module.globals.get(name)
     if function is None:
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         function = ir.Function(builder.module, kind, name)
         function.linkage = "internal"
         function.attributes.add("noinline")
+        function.calling_convention = convention
         define(function)
-    return builder.call(function, arguments)
+    return builder.call(function, arguments, cconv=convention)
 
 
 def fma(builder: Any, a: Any, b: Any, total: Any) -> Any:

@@ -7,7 +7,7 @@ Errors are at most 4 units in the last place in float32 and 2 in float64, for an
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
@@ -18,8 +18,10 @@ from autotune.codegen import elementary, llvm
 from autotune.codegen.arithmetic import Arithmetic
 from autotune.codegen.vectors import Mask, Vector, common_type, is_real, operand_type, spread
 
+EmitValue: TypeAlias = Callable[[Arithmetic, Any], Any]
 
-def _elementary(name: str, emit_value: Callable[[Arithmetic, Any], Any]) -> Any:
+
+def _elementary(name: str, emit_value: EmitValue) -> Any:
     """A function of one real number."""
 
     def function(_context: Any, x: Any) -> Any:
@@ -37,7 +39,7 @@ def _elementary(name: str, emit_value: Callable[[Arithmetic, Any], Any]) -> Any:
     return intrinsic(function)
 
 
-def _periodic(name: str, near: Callable[[Arithmetic, Any], Any]) -> Callable[[Arithmetic, Any], Any]:
+def _periodic(name: str, near: EmitValue) -> EmitValue:
     """`near`, and the C library's function where any argument is too large for it, which is rare."""
 
     def define(function: Any) -> None:
@@ -61,8 +63,36 @@ def _periodic(name: str, near: Callable[[Arithmetic, Any], Any]) -> Callable[[Ar
     return emit_value
 
 
-exp = _elementary("exp", elementary.exp)
-log = _elementary("log", elementary.log)
+RARELY_CALLED = "preserve_allcc"  # else a loop has none of its values in vector registers across the call
+
+
+def _usual(name: str, near: EmitValue, is_near: EmitValue, every: EmitValue) -> EmitValue:
+    """`near` for vectors of which every lane is; else, and for numbers and AVX-512, `every`."""
+
+    def emit_value(on: Arithmetic, x: Any) -> Any:
+        if on.lanes is None or on.scales:
+            return every(on, x)
+
+        def define(function: Any) -> None:
+            builder = ir.IRBuilder(function.append_basic_block())
+            builder.ret(every(Arithmetic(builder, x.type), *function.args))
+
+        builder, value = on.builder, near(on, x)
+        before, far = builder.block, builder.not_(is_near(on, x))
+        with builder.if_then(llvm.any_lane(builder, far), likely=False):
+            every_name = f"autotune_every_{name}_{llvm.suffix(x.type)}"
+            other = llvm.outlined_call(builder, every_name, x.type, [x], define, RARELY_CALLED)
+            within = builder.block
+        result = builder.phi(x.type)
+        result.add_incoming(value, before)
+        result.add_incoming(other, within)
+        return result
+
+    return emit_value
+
+
+exp = _elementary("exp", _usual("exp", elementary.exp_near, elementary.is_exp_near, elementary.exp))
+log = _elementary("log", _usual("log", elementary.log_near, elementary.is_positive_normal, elementary.log))
 tanh = _elementary("tanh", elementary.tanh)
 sigmoid = _elementary("sigmoid", elementary.sigmoid)
 erf = _elementary("erf", elementary.erf)
