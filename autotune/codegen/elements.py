@@ -10,6 +10,7 @@ from autotune.codegen.lanes import MOST_APART, LanesAccess, common, mask_of, wit
 from autotune.codegen.scopes import Scope, Value
 from autotune.codegen.text import scaled, total, unwrapped
 from autotune.lang import Affine
+from autotune.machine.lines import LINE_BYTES
 from autotune.schedule import Result
 from autotune.schedule.loops import LoopPlan
 
@@ -78,7 +79,10 @@ class Elements:
         return f"get({start}, {at})" if env.wide is None else f"load({start}, {self._in_buffer(at, env.wide)})"
 
     def ask_ahead(self, env: Env, scope: Scope) -> None:
-        """Ask for what the next block will read first to be brought into the cache."""
+        """Ask for what the next block will read first to be brought into the cache, each line of it once."""
+        size = self.plan.lanes * self.frame.itemsize
+        if env.wide and env.wide.copy * size % LINE_BYTES:
+            return
         for ahead in self.plan.ahead:
             indices = {axis: env.places[axis].index for axis in ahead.read.axes}
             indices[ahead.axis] = Affine.total([(ahead.axis, 1)], ahead.distance).substitute(indices)

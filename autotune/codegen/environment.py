@@ -40,11 +40,20 @@ class Wide:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A loop that takes several of its indices at once, of which `variable` is the first, where all are inside."""
+
+    variable: Axis
+    interior: Interior
+
+
+@dataclass(frozen=True)
 class Env:
     """Where an expression is evaluated: at which indices, and with which values for some nodes.
 
     `inside` are conditions that need no test, and the block in which each holds. In a vector loop, `wide`, only the
-    lanes that are in all of `intervals` and `masks` are where an index is inside.
+    lanes that are in all of `intervals` and `masks` are where an index is inside. Of the `rows` that are computed at
+    once, this is one.
     """
 
     places: Places
@@ -56,6 +65,7 @@ class Env:
     masks: tuple[str, ...] = ()
     among_in: tuple[Scope, ...] = ()
     """The block in which the intervals and masks are known, where there are any."""
+    rows: Rows | None = None
 
     def at(self, places: Places, inside: Mapping[Inside, Scope] | None = None) -> "Env":
         """The same at other indices, where further conditions hold."""

@@ -40,14 +40,15 @@ class Layout:
 class Frame:
     """A function under construction. Every name in it is given out here, so none stands for two things.
 
-    `constants` are the extents that are the same for all arguments. Where check n of `checks` fails, from 1, the
-    function returns -n. Arrays in `dense` must have stride 1 in their last dimension; `lane_buffers` have an element
-    for each lane of a vector in place of one, and `streamed` ones may be written past the caches. Loops over an axis in
-    `ranges` run over a part of it only, and the dimensions in `origins` of an array hold what is from there on.
+    `constants` are the extents that are the same for all arguments; real numbers have `itemsize` bytes. Where check n
+    of `checks` fails, from 1, the function returns -n. Arrays in `dense` must have stride 1 in their last dimension;
+    `lane_buffers` have an element for each lane of a vector in place of one, and `streamed` ones may be written past
+    the caches. Loops over an axis in `ranges` run over a part of it only, and the dimensions in `origins` of an array
+    hold what is from there on.
     """
 
-    def __init__(self, layouts: Mapping[str, Layout], constants: Mapping[str, int]) -> None:
-        self.layouts, self.constants = layouts, constants
+    def __init__(self, layouts: Mapping[str, Layout], constants: Mapping[str, int], itemsize: int) -> None:
+        self.layouts, self.constants, self.itemsize = layouts, constants, itemsize
         self.extents = {name: layout.extents for name, layout in layouts.items()}
         self.checks: list[str] = []
         self.dense: dict[str, None] = {}

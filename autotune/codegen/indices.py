@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from autotune.codegen.environment import Env, Place
 from autotune.codegen.frame import Frame
-from autotune.codegen.interior import without
+from autotune.codegen.interior import Interior, without
 from autotune.codegen.lanes import ALL_LANES, Interval, inside_lanes, mask_of
 from autotune.codegen.scopes import Scope, Value, deepest
 from autotune.codegen.variables import Variables
-from autotune.lang import Affine
+from autotune.lang import Affine, Axis
 from autotune.schedule.conditions import Inside
 
 
@@ -74,6 +74,9 @@ class Indices:
         # An access without a test must not leave the block in which it needs none.
         scope = deepest([place.scope, env.inside.get(condition, place.scope)])
         text, divisor = self.frame.affine(index), index.divisor
+        if padded and divisor == 1 and self.in_every_row(condition, env):
+            found.add(text, scope, index)
+            return
         if condition in env.inside and divisor != 1:
             index = self.variables.quotient(text, extent, divisor, scope)
             text, divisor = self.frame.affine(index), 1
@@ -129,8 +132,18 @@ class Indices:
         """Whether a condition holds in all lanes, as the vector loop can be, and now is, kept to where it does."""
         assert env.wide is not None
         interior, variable = env.wide.interior, env.wide.variable
-        if interior is None:
-            return False
+        return interior is not None and self._kept_to(condition, interior, variable)
+
+    def in_every_row(self, condition: Inside, env: Env) -> bool:
+        """Whether a condition on one of several rows holds, as the loop over them is kept to where it does for all."""
+        rows = env.rows
+        return (
+            rows is not None
+            and condition.index.coefficient(rows.variable) != 0
+            and self._kept_to(condition, rows.interior, rows.variable)
+        )
+
+    def _kept_to(self, condition: Inside, interior: Interior, variable: Axis) -> bool:
         needed = [inequality for inequality in condition.inequalities if not self.variables.always(inequality)]
         scopes = [self.variables.scope_of(without(inequality, variable)) for inequality in needed]
         return interior.keep(needed, variable, scopes)

@@ -1,7 +1,8 @@
-"""Where a vector loop needs no masks: the vectors of which every lane is inside all arrays, found while it is written.
+"""Where a loop over several indices at once needs no masks and no tests: all of them are inside all arrays.
 
-A padded access asks that its index be inside in every lane of the loop's body. What it asks for becomes a condition on
-the vector, and those that it does not hold for run through a second, masked body: the first and last few of a row.
+That is found while the loop is written. A padded access asks that its index be inside in every lane of a vector, or for
+each of the rows that are computed at once. What it asks for becomes a condition on the loop's variable, and where it
+does not hold, another body is run: for the first and last few of a row, or of the rows.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ Sums: TypeAlias = dict[tuple[int, tuple[tuple[Term, int], ...]], int]
 
 @dataclass
 class Interior:
-    """What has to be at least 0 in all lanes of a vector of a loop, which is opened in block `around`.
+    """What has to be at least 0 for all of the indices that a loop, opened in block `around`, takes at once.
 
     That is `number * variable + terms + offset`; those with a positive number are in `lower`, the others in `upper`.
     """
@@ -30,9 +31,11 @@ class Interior:
     def keep(self, inequalities: Sequence[Affine], variable: Axis, scopes: Sequence[Scope]) -> bool:
         """Whether all of these, each at least 0, will hold; `scopes` are the blocks of what is in each but `variable`.
 
-        One that depends on a loop inside this one is no condition on a vector of this one.
+        One that depends on a loop inside this one, or not on its variable, is no condition on that.
         """
         if any(scope.depth > self.around.depth for scope in scopes):
+            return False
+        if not all(inequality.coefficient(variable) for inequality in inequalities):
             return False
         for inequality in inequalities:
             number, rest = inequality.coefficient(variable), without(inequality, variable)

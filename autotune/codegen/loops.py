@@ -1,10 +1,11 @@
 """Loops over all indices of axes, one by one or a vector of them at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from autotune.codegen.environment import Env, Place, Wide
+from autotune.codegen.environment import Env, Place, Rows, Wide
 from autotune.codegen.interior import Interior
 from autotune.codegen.points import Points
 from autotune.codegen.scopes import Scope
@@ -52,17 +53,63 @@ def vectors(
 ) -> Iterator[tuple[Scope, list[Env]]]:
     """Loops over all indices of axes, the plan's vector axis innermost: several vectors at once, then the rest.
 
-    Gives a block with an environment for each of the vectors that are at once; one where no loop is a vector's.
+    Gives a block with an environment for each of the vectors, and rows of them, that are at once; one where no loop is
+    a vector's.
     """
     axis = points.plan.vector
-    for inner, there in loops(points, scope, [other for other in axes if other != axis], env, classes):
+    for inner, rows in _rows(points, scope, [other for other in axes if other != axis], env, classes):
         if axis is None or axis not in axes:
-            yield inner, [there]
+            yield inner, rows
             continue
         for residue in classes.get(axis, (ALL,)):
             bounds = points.frame.ranges.get(axis, ("0", how_many(points, axis, residue)))
             for block, places in lanes(points, inner, Variable(axis, residue), bounds):
-                yield block, [there.at({axis: place}).over(wide) for place, wide in places]
+                yield block, [row.at({axis: place}).over(wide) for row in rows for place, wide in places]
+
+
+def _rows(
+    points: Points, scope: Scope, axes: Sequence[Axis], env: Env, classes: Classes
+) -> Iterator[tuple[Scope, list[Env]]]:
+    """Loops over all indices of axes; several indices at once of the last, if the plan jams it."""
+    if not axes or axes[-1] != points.plan.jammed:
+        for inner, there in loops(points, scope, axes, env, classes):
+            yield inner, [there]
+        return
+    *outer, axis = axes
+    for inner, there in loops(points, scope, outer, env, classes):
+        yield from _jammed(points, inner, axis, there)
+
+
+def _jammed(points: Points, scope: Scope, axis: Axis, env: Env) -> Iterator[tuple[Scope, list[Env]]]:
+    """A loop over all indices of an axis: several at once where all are inside what is read, else one by one."""
+    frame, count = points.frame, points.plan.jam
+    first, last = frame.ranges.get(axis, ("0", frame.extent(axis.extent)))
+    variable, interior, together = Axis(frame.name(f"{axis.name}_index"), axis.extent), Interior(scope), Scope(scope)
+    name, outer = variable.name, frame.name(f"{axis.name}_outer")
+    start = points.variables.enter(Variable(variable), together)
+    places = [Place(Affine.total([(variable, 1)], number), start.scope) for number in range(count)]
+    yield together, [replace(env.at({axis: place}), rows=Rows(variable, interior)) for place in places]
+    if count == 1 and not interior:
+        scope.attach(together, f"for {name} in range({first}, {last}):")
+        frame.release(name)
+        frame.release(outer)
+        return
+    # Conditions are on each of the rows, so only the end of the loop is that many before its last start.
+    end = f"{last} - {count - 1}" if count > 1 else last
+    test, header = _interior_test(points, scope, interior, (name, end), (outer, 1)), f"while {name} < {last}:"
+    if count == 1:
+        header = f"for {name} in range({first}, {last}):"
+    else:
+        scope.add(f"{name} = {first}")
+        together.add(f"{name} += {count}")
+    with scope.block(header) as loop:
+        loop.attach(together, f"if {test}:")
+        with loop.block("else:") as alone:
+            yield alone, [env.at({axis: points.variables.enter(Variable(variable), alone)})]
+            if count > 1:
+                alone.add(f"{name} += 1")
+    frame.release(name)
+    frame.release(outer)
 
 
 def lanes(
@@ -133,13 +180,9 @@ def _edges(
     """The loop over whole vectors, given the block of the inner ones; at its ends, vectors one after the other."""
     axis, frame, (first, last), (name, block, interior) = variable.axis, points.frame, bounds, inner
     width, outer = points.plan.lanes * points.plan.copies, frame.name(f"{axis.name}_outer")
-    upper, lower = interior.upper.items(), interior.lower.items()
-    past = [last, *(first_outside(points, Affine(terms, offset), number) for (number, terms), offset in upper)]
-    scope.add(f"{outer} = {_extreme('min', past)} - {width}")
-    least = [least_inside(points, Affine(terms, offset), number) for (number, terms), offset in lower]
-    test = f"{_extreme('max', least)} <= {name}" if least else name
+    test = _interior_test(points, scope, interior, (name, last), (outer, width))
     with scope.block(f"for {name} in range({first}, {last}, {width}):{_note(points, variable)}") as loop:
-        loop.attach(block, f"if {test} <= {outer}:")
+        loop.attach(block, f"if {test}:")
         with loop.block("else:") as ends:
             if points.plan.copies > 1:
                 yield from _rest(points, ends, variable, (name, f"min({last}, {name} + {width})"))
@@ -149,6 +192,18 @@ def _edges(
                 yield ends, [(points.variables.enter(Variable(own, variable.residue), ends), Wide(own, count))]
                 frame.release(count)
     frame.release(name)
+
+
+def _interior_test(
+    points: Points, scope: Scope, interior: Interior, loop: tuple[str, str], limit: tuple[str, int]
+) -> str:
+    """Whether the indices from the loop's variable on are inside, up to `limit`, which is written in `scope`."""
+    (name, last), (outer, width) = loop, limit
+    upper, lower = interior.upper.items(), interior.lower.items()
+    past = [last, *(first_outside(points, Affine(terms, offset), number) for (number, terms), offset in upper)]
+    scope.add(f"{outer} = {_extreme('min', past)} - {width}")
+    least = [least_inside(points, Affine(terms, offset), number) for (number, terms), offset in lower]
+    return f"{_extreme('max', least)} <= {name} <= {outer}" if least else f"{name} <= {outer}"
 
 
 def _extreme(function: str, texts: Sequence[str]) -> str:

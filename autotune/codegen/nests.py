@@ -12,8 +12,7 @@ from autotune.codegen.points import Points
 from autotune.codegen.scopes import Scope, Value, deepest
 from autotune.lang import Affine, Axis, Expr
 from autotune.schedule.conditions import Guard, Inside, Residue, Variable, guards, residues
-
-MOST_WRITTEN_OUT = 32  # iterations of loops that are written out
+from autotune.schedule.structure import MOST_WRITTEN_OUT
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def nest(
             for axis, variable in variables.items()
         }
         conditions = [c for guard in _guards(points, chosen, env, terms) for c in guard.conditions]
-        yield from _Nest(points, axes, chosen, conditions).open(scope, env)
+        left = [condition for condition in conditions if not points.indices.in_every_row(condition, env)]
+        yield from _Nest(points, axes, chosen, left).open(scope, env)
     for variable in variables.values():
         points.frame.release(variable.axis.name)
 

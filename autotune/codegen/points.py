@@ -234,7 +234,16 @@ class Points:
         if found.tests:
             tests = self.indices.all_of(found.tests, at)
             text = f"({text} if {tests} else {f'splat({outside})' if wide else outside})"
-        return Value(text, at, layout.integer, wide=wide)
+        value = Value(text, at, layout.integer, wide=wide)
+        return value if env.rows is None or found.tests else self._read_once(value, node.tensor)
+
+    def _read_once(self, value: Value, tensor: str) -> Value:
+        """What is read, under a name: windows that are computed at once have elements in common."""
+        key = "read", value.text
+        known = value.scope.find(key)
+        if known is None:
+            known = value.scope.known[key] = value.under(self.frame.numbered(tensor))
+        return known
 
     def _reindexed(self, node: Reindex, env: Env, scope: Scope) -> Value:
         """The body at other indices; inside their ranges, if there are tests, else the pad."""

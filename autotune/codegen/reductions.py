@@ -101,6 +101,7 @@ def _across(
         for inner, envs in nest(points, needed, order, env, Terms(reduction, terms)):
             for part, there in zip(parts, envs, strict=False):
                 inner.add(f"{part} = {form.format(total=part, value=_term(points, terms, there, inner, neutral))}")
+                points.elements.ask_ahead(there, inner)
     total = points.frame.name(name) if name == "total" else points.frame.numbered(name)
     while len(parts) > 1:
         half = (len(parts) + 1) // 2

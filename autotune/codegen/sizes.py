@@ -2,17 +2,11 @@
 
 from autotune.codegen.text import unwrapped
 from autotune.errors import TemplateError
-from autotune.lang import Apply, Constant, Expr, Extent, Kernel
+from autotune.lang import Apply, Constant, Expr, Extent
 from autotune.lang.graph import subexpressions
-from autotune.lang.sizes import evaluate_size, extents_in
 
 Quotient = tuple[str, str]
 """A numerator and a denominator as texts; "1" where it is whole."""
-
-
-def constant_sizes(kernel: Kernel) -> dict[str, int]:
-    """The extents that are the same for all arguments."""
-    return {name: int(evaluate_size(size, {})) for name, size in kernel.sizes.items() if not extents_in(size)}
 
 
 def size_text(size: Expr) -> str:

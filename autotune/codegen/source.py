@@ -17,7 +17,7 @@ from autotune.codegen.lanes import MOST_APART
 from autotune.codegen.names import arguments, array
 from autotune.codegen.plain import write_parts, write_plain
 from autotune.codegen.signature import signature
-from autotune.codegen.sizes import constant_sizes, size_text
+from autotune.codegen.sizes import size_text
 from autotune.codegen.text import Lines
 from autotune.codegen.tiled import tile_names, unit_strides, write_tiled
 from autotune.codegen.tiling import Tiled
@@ -26,7 +26,7 @@ from autotune.lang.sizes import extents_in
 from autotune.machine import Machine
 from autotune.schedule import Config, ReplayStage, Result, Stage, Workload
 from autotune.schedule.stages import equations
-from autotune.schedule.structure import structural_extents
+from autotune.schedule.structure import constant_sizes, structural_extents
 from autotune.templates import FunctionTemplate, Schedule, Scheduled, template_for
 
 MOST_LOCAL = 16 << 10  # bytes of scratch that a function has on its stack, which saves its caller 0.1 µs (Zen 4)
@@ -141,7 +141,7 @@ class _Module:
             layouts[output.name] = Layout(output.extents, output.integer, unit=True)
         for result in self.intermediates:
             layouts[result.name] = Layout(tuple(axis.extent for axis in result.axes), result.integer, unit=True)
-        frame = Frame(layouts, {**constant_sizes(self.kernel), **self.structure})
+        frame = Frame(layouts, {**constant_sizes(self.kernel), **self.structure}, self.workload.itemsize)
         frame.streamed = frozenset(output.name for output in self.kernel.outputs)
         return frame
 

@@ -19,9 +19,11 @@ class LoopPlan:
     """Decisions about the loops of one stage.
 
     The loop over `vector` advances by `copies` vectors of `lanes` elements, and runs inside the stage's other loops
-    over its result, or, where it is reduced over, innermost of all; with None every loop advances by elements. `stream`
-    writes results past the caches. What `ahead` says is asked for while the stage runs. Where vectors do not fill an
-    axis, or lie partly outside what is read, they have code of their own; or, if `masked`, all are masked: less code.
+    over its result, or, where it is reduced over, innermost of all; with None every loop advances by elements. The loop
+    around it, over `jammed`, takes `jam` indices at once, whose windows share what they have in common (unroll and
+    jam), those that are inside of what is read apart from the others. `stream` writes results past the caches. What
+    `ahead` says is asked for while the stage runs. Where vectors do not fill an axis, or lie partly outside what is
+    read, they have code of their own; or, if `masked`, all are masked: less code.
     """
 
     vector: Axis | None = None
@@ -30,6 +32,8 @@ class LoopPlan:
     stream: bool = False
     ahead: tuple[Ahead, ...] = ()
     masked: bool = False
+    jammed: Axis | None = None
+    jam: int = 1
 
 
 SCALAR = LoopPlan()

@@ -28,6 +28,7 @@ from autotune.schedule.loop_order import inner_axes
 from autotune.schedule.normal_form import merged, moved_inside, normal_form
 from autotune.schedule.placement import Placement, Root, below, place, scatter_loops, tensor_factors
 from autotune.schedule.products import contracted_pairs, contractions, is_operand, product_parts, scaled
+from autotune.schedule.separable import separated
 from autotune.schedule.stages import AnyStage, PointStage, Result, ScanStage, ScatterStage, Stage, States, total_of
 from autotune.schedule.workload import Workload
 
@@ -49,7 +50,8 @@ def stages(kernel: Kernel, extents: Mapping[str, int]) -> tuple[AnyStage, ...]:
     roots = _roots(kernel)
     sizes = [prod(known[extent] for extent in spec.extents) for spec in kernel.inputs if isinstance(spec, TensorSpec)]
     names = {spec.name for spec in (*kernel.inputs, *kernel.outputs)}
-    return _Program(roots, place(roots, known, max(sizes, default=1)), known, names).run()
+    tensors = {spec.name: spec.extents for spec in kernel.inputs if isinstance(spec, TensorSpec)}
+    return _Program(roots, place(roots, known, max(sizes, default=1)), known, tensors, names).run()
 
 
 def _roots(kernel: Kernel) -> tuple[Root, ...]:
@@ -78,9 +80,15 @@ class _Program:
     """Stages made so far, and what nodes are lowered to: the same over reads of what is stored."""
 
     def __init__(
-        self, roots: Sequence[Root], placement: Placement, extents: Mapping[str, int], taken: Iterable[str]
+        self,
+        roots: Sequence[Root],
+        placement: Placement,
+        extents: Mapping[str, int],
+        tensors: Mapping[str, tuple[str, ...]],
+        taken: Iterable[str],
     ) -> None:
         self.roots, self.placement, self.extents = roots, placement, extents
+        self.dimensions = dict(tensors)
         self.claimed = {root.node: root for root in roots if root.node is not None}
         self.taken = set(taken)
         outputs = dict.fromkeys(axis for root in roots for axis in root.axes)
@@ -193,12 +201,28 @@ class _Program:
                 epilogue = substitute(epilogue, {total: Apply("add", (total, self._accumulated(others, result)))})
             if self._contraction(result, reduced, epilogue, total):
                 return
+        reduced = self._separated(reduced, result)
         inner: tuple[Axis, ...] = ()
         if core.reduction == "sum" and not result.integer:
             inner = inner_axes(result.axes, reduced.over, reduced.body, self.extents)
         self.stages.append(
             Stage(result.name, result.axes, reduced.over, reduced.body, epilogue, core.reduction, result.integer, inner)
         )
+
+    def _separated(self, core: Reduce, result: Result) -> Reduce:
+        """What is left of a reduction once its windows are reduced along all axes but one, where that pays."""
+        found = None if result.integer else separated(core, result.axes, self._extents(), self.extents)
+        if found is None:
+            return core
+        part = self._result(found.partial, found.axes)
+        total = total_of(part.name, part.axes, core.reduction)
+        self.stages.append(Stage(part.name, part.axes, found.partial.over, found.partial.body, total, core.reduction))
+        return found.rest(part.name)
+
+    def _extents(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the extents of each tensor that is there."""
+        made = (result for stage in self.stages for result in stage.results)
+        return self.dimensions | {result.name: tuple(axis.extent for axis in result.axes) for result in made}
 
     def _pointwise(self, result: Result, expr: Expr) -> None:
         self.stages.append(PointStage(result.axes, (result,), (expr,)))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from autotune.lang import Affine, Expr, Kernel, Read, Reduce, Reindex
 from autotune.lang.graph import subexpressions
-from autotune.lang.sizes import extents_in
+from autotune.lang.sizes import evaluate_size, extents_in
 from autotune.lang.traverse import erase
 from autotune.schedule.lowering import stages_of
 from autotune.schedule.stages import Stage
@@ -16,6 +16,12 @@ from autotune.schedule.workload import Workload
 
 LARGEST_WINDOW = 8  # along one side
 LARGEST_POINT = 4  # coordinates
+MOST_WRITTEN_OUT = 32  # iterations of loops that are written out
+
+
+def constant_sizes(kernel: Kernel) -> dict[str, int]:
+    """The extents that are the same for all arguments."""
+    return {name: int(evaluate_size(size, {})) for name, size in kernel.sizes.items() if not extents_in(size)}
 
 
 def structural_extents(workload: Workload) -> dict[str, int]:

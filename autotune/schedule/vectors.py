@@ -199,6 +199,48 @@ def best_vector_axis(
     return best if best and costs[best] < scalar else None
 
 
+@dataclass(frozen=True)
+class Shared:
+    """An axis of which neighbouring indices read the same elements: windows of `reach` indices, `step` apart."""
+
+    axis: Axis
+    reach: int
+    step: int
+
+    def loads(self, count: int) -> float:
+        """Of so many windows computed at once, in those of as many computed one by one."""
+        return ((count - 1) * self.step + self.reach) / (count * self.reach)
+
+
+def shared_axis(stage: AnyStage, vector: Axis, sizes: Mapping[Axis, int]) -> Shared | None:
+    """The axis around a vector's along which windows overlap, if there is one.
+
+    It is the innermost of the result but the vector's, and stands with an axis of the window in an index of a tensor,
+    in none with a computed part or a quotient. All of what is reduced over must be in `sizes`.
+    """
+    if not isinstance(stage, Stage) or stage.inner or stage.reduction in POSITIONS or vector in stage.over:
+        return None
+    around = [axis for axis in stage.axes if axis != vector]
+    if not around or not set(stage.over) <= sizes.keys():
+        return None
+    places = {axis: Affine.of(axis) for axis in _own_axes(stage)}
+    indices = [index for root in (stage.body,) for _, found in _reads(root, places) for index in found]
+    moving = [index for index in indices if around[-1] in (index.axes if isinstance(index, Affine) else index)]
+    if not moving or not all(isinstance(i, Affine) and i.divisor == 1 for i in moving):
+        return None
+    within = {around[-1], *stage.over}
+    if not all(isinstance(index, Affine) and set(index.axes) <= within for index in moving):
+        return None
+    windows = [_window(index, around[-1], sizes) for index in moving if isinstance(index, Affine)]
+    found = max(windows, key=lambda window: window.reach - window.step)
+    return found if found.reach > found.step else None
+
+
+def _window(index: Affine, axis: Axis, sizes: Mapping[Axis, int]) -> Shared:
+    reach = sum(abs(index.coefficient(over)) * (sizes[over] - 1) for over in index.axes if over != axis)
+    return Shared(axis, reach + 1, abs(index.coefficient(axis)))
+
+
 def slides(stage: AnyStage) -> bool:
     """Whether a stage reads something at an affine index of several of its loops, as a window does."""
     places = {axis: Affine.of(axis) for axis in _own_axes(stage)}

@@ -18,7 +18,7 @@ from autotune.codegen.source import Source, module_text
 from autotune.errors import IndexRangeError, ShapeError
 from autotune.lang import Kernel
 from autotune.lang.reference import Results, error_bound, evaluate
-from autotune.library import depthwise_conv2d
+from autotune.library import avg_pool2d, depthwise_conv2d, max_pool2d
 from autotune.machine import Cache, detect
 from autotune.measure.verification import check_values, guarded
 from autotune.schedule import Config, Workload
@@ -50,8 +50,10 @@ EVERY: dict[str, Kernel] = {
         for name in ("softmax", "column_sum", "gated", "multiplied", "hadamard", "outer", "weighted")
     },
     **{f"{name} {by}": derive((CONSTRUCTS | KERNELS)[name], by) for name, by in DERIVED},
+    "largest_3_2": max_pool2d.specialized(size=3, stride=2, padding=1).definition,
+    "means_3_1": avg_pool2d.specialized(size=3, stride=1, padding=1).definition,
 }
-"""Every construct, some products and rows, and gradients that are more than these."""
+"""Every construct, some products and rows, gradients that are more than these, and images."""
 
 
 def sized(kernel: Kernel, sizes: Sequence[int], given: Mapping[str, int] = MappingProxyType({})) -> dict[str, int]:
@@ -189,11 +191,38 @@ def test_code_for_other_structural_extents_is_refused() -> None:
 def test_only_the_ends_of_rows_are_masked() -> None:
     kernel = depthwise_conv2d.specialized(padding=1).definition
     workload = Workload.of(kernel, {"n": 1, "c": 2, "h": 9, "w": 40, "r": 3, "s": 3})
-    config = LOOPS.default(workload, SMALL)
+    config = LOOPS.default(workload, SMALL) | {"edges": "peel", "jam": 1}
     text = module_text(workload, config, LOOPS.schedule(workload, config, SMALL))
-    inner, ends = text.split("if 1 <= q_vector <= q_outer:")[1].split("else:")
-    assert (inner.count("= load("), inner.count("load("), "load_" in inner) == (0, 9, False)
+    inner, ends = text.split("if 1 <= q_vector <= q_outer:")[1].split("else:")[:2]
+    assert (inner.count("load("), "load_" in inner) == (9, False)
     assert ends.count("load_between(") == 9
+
+
+@pytest.mark.parametrize("options", [{"padding": 1}, {"padding": 2, "dilation": 2}, {"padding": 3, "stride": 2}, {}])
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_at_once_are_right_for_any_number_of_rows(options: dict[str, int], seed: int) -> None:
+    """Of which some are inside the image with all of their windows, or none."""
+    kernel = depthwise_conv2d.specialized(**options).definition
+    made = Workload.of(kernel, {"n": 1, "c": 2, "h": 20, "w": 19, "r": 3, "s": 3}, "float64")
+    (config,) = LOOPS.space(made, SMALL).sample(np.random.default_rng(seed), 1)
+    config = config | {"vector": "q", "edges": "peel", "copies": 1, "jam": (2, 4)[seed % 2]}
+    text = module_text(made, config, LOOPS.schedule(made, config, SMALL))
+    for h, w in ((5, 11), (6, 8), (9, 5), (10, 17), (17, 6)):
+        extents = {"n": 2, "c": 2, "h": h, "w": w, "r": 3, "s": 3}
+        values = arguments_of(kernel, extents)
+        returned, got = run(text, Workload.of(kernel, extents, "float64"), values)
+        assert returned == 0
+        assert_equal(got, evaluate(kernel, values))
+
+
+def test_rows_at_once_read_what_their_windows_share_once() -> None:
+    """Without a test whether they are inside the image."""
+    kernel = depthwise_conv2d.specialized(padding=1).definition
+    workload = Workload.of(kernel, {"n": 1, "c": 2, "h": 20, "w": 40, "r": 3, "s": 3})
+    config = LOOPS.default(workload, SMALL) | {"jam": 4}
+    text = module_text(workload, config, LOOPS.schedule(workload, config, SMALL))
+    inner = text.split("if 1 <= q_vector <= q_outer:")[1].split("else:")[0]
+    assert (inner.count("load("), inner.count(" * w_"), "if" in inner) == (18, 36, False)
 
 
 # Compiled
@@ -203,7 +232,7 @@ COMPILED = (
     "softmax", "softmax vjp:x", "gated", "column_sum", "outer", "multiplied", "gathered_around", "scattered", "ranked",
     "flipped", "every_second", "correlated_2d", "windows", "upsampled_2_1_1", "forces", "coupled", "running vjp:x",
     "surviving", "costly_shift", "triangle", "summed_rows", "summed_twice",
-    "by_rows_or_columns",
+    "by_rows_or_columns", "largest_3_2",
 )  # fmt: skip
 """Of every family, and of every way to reach memory."""
 SPREAD = ("softmax", "gated", "column_sum", "coupled", "gathered_around", "scattered")

@@ -45,7 +45,8 @@ def every_config(space: Space, start: Config) -> Iterator[Config]:
         for value in knob.values:
             config = start | {knob.name: value}
             if not space.contains(config):  # several vectors at once or masked ones
-                config |= {"copies": 1} if knob.name == "edges" else {"edges": "peel"}
+                alone = {"copies": 1, "edges": "peel"} | ({"jam": 1} if "jam" in config else {})
+                config |= {name: least for name, least in alone.items() if name != knob.name}
             space.check(config)
             yield config
 
@@ -243,6 +244,22 @@ def test_a_config_outside_the_space_is_refused(wrong: Config, message: str) -> N
 def test_results_that_no_cache_holds_are_written_past_them() -> None:
     assert LOOPS.default(workload("gated", 100), AVX2)["stream"] is False
     assert LOOPS.default(workload("gated", 5000), AVX2)["stream"] is True
+
+
+def test_rows_at_once_leave_registers_for_weights() -> None:
+    """Two of 3 by 3 on 16 registers, four on 32."""
+    extents = {"n": 2, "c": 8, "h": 64, "w": 64, "r": 3, "s": 3}
+    some = Workload.of(library.depthwise_conv2d.specialized(padding=1).definition, extents, "float32")
+    assert [LOOPS.default(some, machine)["jam"] for machine in MACHINES] == [2, 4, 4]
+    few = Workload.of(library.depthwise_conv2d.specialized(padding=1).definition, extents | {"h": 2}, "float32")
+    assert LOOPS.default(few, AVX2)["jam"] == 1
+
+
+def test_what_comes_from_memory_is_asked_for_ahead() -> None:
+    """Also where the last pass over it is a sum."""
+    for kernel in (library.layer_norm.definition, library.logsumexp.definition):
+        some = [Workload.of(kernel, {"rows": rows, "cols": 1024}, "float32") for rows in (64, 8192)]
+        assert [LOOPS.default(each, AVX2)["prefetch"] for each in some] == [False, True]
 
 
 def test_a_second_thread_is_woken_for_much_work_only() -> None:
