@@ -82,7 +82,7 @@ def check_compiled(name: str, dtype: str, directory: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "dtype"), zip(CONSTRUCTS, cycle(["float64", "float32"])))
+@pytest.mark.parametrize(("name", "dtype"), list(zip(CONSTRUCTS, cycle(["float64", "float32"]), strict=False)))
 def test_compiled_code_is_right(name: str, dtype: str, directory: Path) -> None:
     """In one of the dtypes, as the text is the same but for its constants; it is emulated in float64."""
     check_compiled(name, dtype, directory)

@@ -61,10 +61,14 @@ def hot_loop(assembly: str, multiply_add: str) -> list[str]:
 
 @pytest.mark.skipif(detect().architecture != "x86_64", reason="Numba compiles for the host's architecture")
 @pytest.mark.parametrize(
-    ("machine", "cpu", "register"),
-    [(AVX2, "haswell", "ymm"), (AVX512, "skylake-avx512", "zmm"), (AVX512, "znver4", "zmm")],
+    ("machine", "cpu", "register", "dtype"),
+    [
+        (AVX2, "haswell", "ymm", "float32"),
+        (AVX2, "haswell", "ymm", "float64"),
+        (AVX512, "skylake-avx512", "zmm", "float64"),
+        (AVX512, "znver4", "zmm", "float32"),
+    ],
 )
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_x86_loops_run_in_registers_of_full_width(
     machine: Machine, cpu: str, register: str, dtype: str, tmp_path: Path
 ) -> None:
