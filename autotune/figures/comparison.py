@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 25  # workloads of a figure: more could not be read
 PITCH = 46  # pixels from row to row: two lines of text, and below them what is drawn
+ABOVE = 0.1  # of a row, between them
 NAME = 56  # characters of a name, of which more would not fit into a narrow window
 
 
@@ -100,7 +101,8 @@ def failures(tuned: Sequence[Tuned], *, theme: Theme = LIGHT) -> "Figure":
             figure.add_bar(
                 x=counts,
                 y=[row.category for row in rows],
-                width=0.3,
+                width=0.25,
+                offset=-0.25,  # below the line, above which the text is
                 orientation="h",
                 name=status.replace("_", " "),
                 marker={"color": look.STATUSES[status]},
@@ -166,18 +168,19 @@ def _spans(groups: Mapping[_Row, Mapping[str, Tuned]], rows: Sequence[_Row], uni
 def _figure(theme: Theme, rows: Sequence[_Row], *, legend: bool = False) -> Any:
     """A figure with these rows from the bottom up; what a row is about stands over it, however narrow the window."""
     figure = look.figure(theme, height=90 + (40 if legend else 0) + PITCH * len(rows))
-    figure.update_yaxes(
-        type="category",
-        categoryarray=[row.category for row in rows],
-        tickvals=[row.category for row in rows],
-        ticktext=[row.written for row in rows],
-        range=[-0.4, len(rows) - 0.2],
-        ticklabelposition="inside",
-        ticklabelshift=PITCH // 2 - 1,
-        ticks="",
-        automargin=False,
+    categories, low, high = [row.category for row in rows], -0.4, len(rows) - 0.25
+    axis = {"type": "category", "categoryarray": categories, "showticklabels": False, "ticks": "", "automargin": False}
+    figure.add_scatter(
+        x=[0] * len(rows), y=categories, xaxis="x2", yaxis="y2", mode="text", text=[row.written for row in rows],
+        textposition="top right", hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    figure.update_layout(
+        showlegend=legend,
+        margin={"l": 12, "r": 16},
+        xaxis2={"overlaying": "x", "range": [0, 1], "visible": False, "fixedrange": True},
+        yaxis=axis | {"range": [low, high]},
+        yaxis2=axis | {"range": [low - ABOVE, high - ABOVE], "overlaying": "y", "visible": False},
     )
-    figure.update_layout(showlegend=legend, margin={"l": 12, "r": 16})
     return figure
 
 

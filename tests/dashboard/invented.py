@@ -116,6 +116,7 @@ class Visitor:
             self.page.evaluate("document.querySelector('button.ask')?.scrollIntoView()")
             self.page.wait_for_function("left => document.querySelectorAll('button.ask').length < left", arg=left)
         self._wait_for_figures()
+        self.page.evaluate("scrollTo(0, 0)")
 
     def shoot(self, name: str) -> None:
         """Keeps a picture of the whole page."""

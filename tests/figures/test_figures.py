@@ -50,13 +50,11 @@ def texts(figure: Any) -> str:
 
 
 def test_rows_say_what_they_are_about_above_them() -> None:
-    axis = figures.gains([tuned(kernel="a" * 80)]).layout.yaxis
-    assert axis.tickvals == (f"{'a' * 80} forward m=8 float32 1 thread",)
-    (written,) = axis.ticktext
-    name, _, sizes = written.partition("<br>")
+    written, points = figures.gains([tuned(kernel="a" * 80)]).data
+    assert written.y == points.y == (f"{'a' * 80} forward m=8 float32 1 thread",)
+    name, _, sizes = written.text[0].partition("<br>")
     assert name == f"{'a' * 55}…"
     assert "m=8 float32 1 thread" in sizes
-    assert axis.ticklabelposition == "inside"
 
 
 @pytest.mark.parametrize(("over", "places"), [("trials", [1, 3, 5]), ("time", [0, 2, 4])])
@@ -96,7 +94,7 @@ def test_the_knob_that_matters_is_the_most_important() -> None:
 
 
 def test_gains_carry_their_interval() -> None:
-    (bars,) = figures.gains([tuned(), tuned(seconds=None, default_seconds=None)]).data
+    _, bars = figures.gains([tuned(), tuned(seconds=None, default_seconds=None)]).data
     assert list(bars.x) == [2.0]
     assert (bars.error_x.array[0], bars.error_x.arrayminus[0]) == (pytest.approx(0.1), pytest.approx(0.1))
 
@@ -116,7 +114,10 @@ def test_directions_share_a_line_and_machines_do_not_mix() -> None:
 
 def test_failures_are_counted_by_kind() -> None:
     figure = figures.failures([tuned(), tuned(kernel="softmax", counts={"timeout": 5}), tuned(counts={"ok": 9})])
-    assert {(trace.name, tuple(trace.x)) for trace in figure.data} == {("crash", (3, 0)), ("timeout", (0, 5))}
+    assert {(trace.name, tuple(trace.x)) for trace in figure.data if trace.name} == {
+        ("crash", (3, 0)),
+        ("timeout", (0, 5)),
+    }
 
 
 def test_predictions_are_coloured_by_batch() -> None:
