@@ -63,7 +63,7 @@ class Near:
         self._itemsize = max(8 if output.integer else self._dtype.itemsize for output in tuned.kernel.outputs)
         self._plans: list[Plan | None] = [None] * len(tuned.records)
         self._alike: dict[Extents, Alike | None] = {}
-        self._splitting = splitting_of(tuned.kernel)
+        self._splittings = [splitting_of(tuned.kernel, scratch=scratch) for scratch in (False, True)]
 
     def learn(self, plan: Plan) -> None:
         """Take in a plan, so that other shapes can be served as it is."""
@@ -94,7 +94,8 @@ class Near:
         like = None if alike is None else self._plans[alike.nearest(sizes)]
         if like is None:
             return None
-        call = like.split_call if self._splitting is None else self._splitting(like.split_call, *split)
+        splitting = self._splittings[like.scratch > 0]
+        call = like.split_call if splitting is None else splitting(like.split_call, *split)
         empty = allocator(largest * self._itemsize)
         return (NearPlan(like, self.tuned, extents), call, results, empty, like.pool, self._dtype, *given)
 

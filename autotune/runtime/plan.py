@@ -76,7 +76,7 @@ class Plan:
     def call(self) -> Callable[..., int]:
         """The same of arrays as the caller has them."""
         kernel, shapes = self.workload.kernel, self.workload.shapes
-        splitting = splitting_of(kernel)
+        splitting = splitting_of(kernel, scratch=bool(self.scratch))
         if splitting is None:
             return self.split_call
         return splitting(self.split_call, *(shapes[name] for _, name in grouped_arguments(kernel)))

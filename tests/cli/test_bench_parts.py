@@ -11,6 +11,8 @@ from autotune.cli.bench import cases, contest, report
 from autotune.cli.bench.cases import Case
 from autotune.cli.bench.comparison import Comparison
 from autotune.cli.bench.results import Results
+from autotune.cli.tuning import Effort, tune_each
+from autotune.database import Database
 from autotune.errors import FormatError, UsageError
 from autotune.machine import Cache, Machine, Peaks
 from autotune.machine.peak_rates import bandwidth
@@ -205,3 +207,9 @@ class TestReport:
         assert beside == ("2.00 ms (91.2 % of peak), default 3.00 ms, one thread 3.90 ms, numpy 4.00 ms, torch 6.00 ms")
         tuning = Case((7, 8, 9)).identity() | {"trials": 64, "seconds": 75.25, "peak_memory_bytes": 300 << 20}
         assert report.tuning_words(tuning) == "tuning forward 7x8x9: 64 trials in 75.2 s with 300 MiB"
+
+
+def test_where_all_is_tuned_nothing_is_started(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "tuning.db") as database:
+        effort, out = Effort(trials=8), terminal.console()
+        assert list(tune_each([], effort, database=database, machine=MACHINE, out=out)) == []
