@@ -130,11 +130,11 @@ def _figures(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def _views(rows: list[dict[str, Any]]) -> Iterator[str]:
     """One row a page of the dashboard."""
-    yield _line(["page", "median", "first", "kB"])
-    yield _line(["---", "--:", "--:", "--:"])
+    yield _line(["page", "median", "first", "with figures", "kB"])
+    yield _line(["---", "--:", "--:", "--:", "--:"])
     for row in rows:
-        times = (_seconds(row[name]) for name in ("seconds", "first_seconds"))
-        yield _line([row["view"], *times, f"{row['bytes'] / 1e3:.0f}"])
+        times = (_seconds(row[name]) if name in row else "" for name in ("seconds", "first_seconds", "figures_seconds"))
+        yield _line([row["view"], *times, f"{row['bytes'] / 1e3:.0f}" if "bytes" in row else ""])
 
 
 def _line(cells: list[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from autotune.errors import DependencyError
 
-ROUNDS = 5
+ROUNDS = 3
 METHOD = (
     "The same pages in headless Chromium, 1280 x 900 pixels, without anything in its cache: seconds from the request "
     "for the address until the texts and tables within the window are there; figures_seconds until its figures are too."
