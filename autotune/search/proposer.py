@@ -28,7 +28,8 @@ STRAYS = 0.25  # share of those that is taken whatever the knobs let expect
 FORESEEN = 8192  # configs drawn of a large space, to begin with the best that other workloads let expect
 ROUNDS = 2  # in which the neighbours of the best of these are looked at
 SHORTLIST = 512  # of the best of these, from which the start is chosen
-STRANGERS = 2  # of the first configs, which are far from all others whatever other workloads let expect
+FORESEEN_FIRST = 4  # first configs where there is a prior: then measurements have something to correct
+STRANGERS = 1  # of these, which is far from all others whatever is expected of it
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class Proposer:
     trees on these, each with the more say the better it predicts what it has not seen. Within a batch the process takes
     each choice for measured, so that the next one is elsewhere. `policy` has the choices made otherwise.
 
-    A `prior` says what to expect before there are measurements. Most of the first configs are then the best by it, and
-    later a second process learns how measurements differ from it, again with as much say as it has earned.
+    A `prior` says what to expect before there are measurements. All but one of the first configs are then the best by
+    it, and later a second process learns how measurements differ from it, again with as much say as it has earned.
 
     The same history and the same seed give the same proposals. It holds nothing but what was computed before.
     """
@@ -128,8 +129,9 @@ class Proposer:
 
     def _propose(self, history: History, count: int) -> list[Config]:
         rng = np.random.default_rng([self._seed, len(history)])
-        start = min(count, max(0, self._policy.first - len(history)))
-        foreseen = 0 if self._prior is None else min(start, max(0, self._policy.first - STRANGERS - len(history)))
+        first = self._policy.first if self._prior is None else FORESEEN_FIRST
+        start = count if not len(history) else min(count, max(0, first - len(history)))
+        foreseen = 0 if self._prior is None else max(0, start - STRANGERS)
         chosen = self._foreseen(history.known, foreseen)
         known = np.concatenate([history.known, chosen])
         chosen = np.concatenate([chosen, self._spread(known, start - len(chosen), rng)])

@@ -75,23 +75,23 @@ class Sampler(BaseSampler):
         del trial
         return dict(self._distributions) if self._space is not None else self._intersection.calculate(study)
 
-    def ask(self, study: Study, count: int) -> list[FrozenTrial]:
+    def propose(self, study: Study, count: int) -> list[FrozenTrial]:
         """The next trials of a study, running, at most `count`; fewer where all configs of the space were proposed.
 
-        They are those that `Study.ask` gives one by one, but each is stored at once and not knob by knob, which takes
-        an RDB storage a third of the time. For samplers with a space.
+        They are those that `Study.ask` gives one by one, but are not in the study yet (see `studies.begin`). For
+        samplers with a space.
         """
         assert self._space is not None
-        trials: list[FrozenTrial] = []
-        while len(trials) < count and (config := self._next_valid(study, None)) is not None:
-            template = create_trial(
+        assert self._proposer is not None
+        return [
+            create_trial(
                 state=TrialState.RUNNING,
                 params=dict(config),
                 distributions=self._distributions,
                 user_attrs=self._prediction(config),
             )
-            trials.append(study._storage.get_trial(study._storage.create_new_trial(study._study_id, template)))
-        return trials
+            for config in self._propose(study, None, self._space, self._proposer, _valid(self._space), count)
+        ]
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -100,7 +100,8 @@ class Sampler(BaseSampler):
         self._raise_error_if_multi_objective(study)
         if self._space is None:
             return self._sample_inferred(study, trial, search_space)
-        config = self._next_valid(study, trial)
+        assert self._proposer is not None
+        config = self._next(study, trial, self._space, self._proposer, _valid(self._space))
         if config is None:
             message = f"all {self._space.size} configs of the space were proposed"
             raise UsageError(message)
@@ -140,12 +141,6 @@ class Sampler(BaseSampler):
         # Where all were proposed, a study that goes on all the same has noise to average.
         return {} if config is None else inferred.params(config)
 
-    def _next_valid(self, study: Study, trial: FrozenTrial | None) -> Config | None:
-        """As `_next`, of the sampler's own space."""
-        assert self._space is not None
-        assert self._proposer is not None
-        return self._next(study, trial, self._space, self._proposer, _valid(self._space))
-
     def _prediction(self, config: Config) -> dict[str, Any]:
         """What is kept with a trial of what was expected of its config."""
         assert self._proposer is not None
@@ -153,18 +148,27 @@ class Sampler(BaseSampler):
         return {} if expected is None else {ATTRIBUTE: {"seconds": expected, "batch": self._number}}
 
     def _next(
-        self, study: Study, trial: FrozenTrial | None, space: Space, proposer: Proposer, config_of: ConfigOf
+        self, study: Study, trial: FrozenTrial, space: Space, proposer: Proposer, config_of: ConfigOf
     ) -> Config | None:
-        """The next config of the batch, or the first of a new one, for a trial; None where all were proposed."""
+        """The next config of the batch, or the first of a new one; None where all were proposed."""
         if not self._queue:
-            others = study.get_trials(deepcopy=False)
-            if trial is not None:
-                others = [other for other in others if other.number != trial.number]
-            maximize = study.direction is StudyDirection.MAXIMIZE
-            history = _history(space, others, config_of, maximize=maximize)
-            self._queue = proposer.propose(history, self._batch)
-            self._number = len(history) // self._batch
+            self._queue = self._propose(study, trial, space, proposer, config_of, self._batch)
         return self._queue.pop(0) if self._queue else None
+
+    def _propose(
+        self,
+        study: Study,
+        trial: FrozenTrial | None,
+        space: Space,
+        proposer: Proposer,
+        config_of: ConfigOf,
+        count: int,
+    ) -> list[Config]:
+        """A batch, in view of all trials but one that is still without a config."""
+        others = [other for other in study.get_trials(deepcopy=False) if trial is None or other.number != trial.number]
+        history = _history(space, others, config_of, maximize=study.direction is StudyDirection.MAXIMIZE)
+        self._number = len(history) // self._batch
+        return proposer.propose(history, count)
 
 
 def is_abandoned(trial: FrozenTrial) -> bool:

@@ -52,7 +52,7 @@ def synchronize(study: Study, space: Space, known: Mapping[str, Measurement]) ->
     for trial in study.get_trials(deepcopy=False):
         key = config_key(trial.params)
         if not trial.state.is_finished() and key in known:
-            tell(study, trial, known[key])
+            tell(study, trial._trial_id, known[key])
         if not is_abandoned(trial):
             told.add(key)
     abandon(study)
@@ -61,28 +61,33 @@ def synchronize(study: Study, space: Space, known: Mapping[str, Measurement]) ->
             study.add_trial(_trial_of(measurement, space))
 
 
-def tell(study: Study, trial: FrozenTrial, measurement: Measurement) -> None:
+def begin(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
+    """Puts trials that were proposed into the study; their identifiers. Each takes 20 to 30 ms."""
+    return [study._storage.create_new_trial(study._study_id, trial) for trial in trials]
+
+
+def tell(study: Study, identifier: int, measurement: Measurement) -> None:
     """Ends a trial with its result: the seconds that were measured, with a mark where the machine was loaded."""
     if measurement.status is Status.OK:
-        _end(study, trial, TrialState.COMPLETE, [measurement.seconds], _marks(measurement))
+        _end(study, identifier, TrialState.COMPLETE, [measurement.seconds], _marks(measurement))
     else:
-        _end(study, trial, TrialState.FAIL, None, _marks(measurement))
+        _end(study, identifier, TrialState.FAIL, None, _marks(measurement))
 
 
 def abandon(study: Study) -> None:
     """Ends the trials that still run without a result: it is as if they had not been proposed."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        _end(study, trial, TrialState.FAIL, None, {ABANDONED: True})
+        _end(study, trial._trial_id, TrialState.FAIL, None, {ABANDONED: True})
 
 
 def _end(
-    study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
+    study: Study, identifier: int, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
 ) -> None:
     """As `Study.tell`, without what that reads again before; a trial that another run has ended stays as it is."""
     with suppress(UpdateFinishedTrialError):
         for name, value in attributes.items():
-            study._storage.set_trial_user_attr(trial._trial_id, name, value)
-        study._storage.set_trial_state_values(trial._trial_id, state, values)
+            study._storage.set_trial_user_attr(identifier, name, value)
+        study._storage.set_trial_state_values(identifier, state, values)
 
 
 @contextmanager

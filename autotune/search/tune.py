@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,7 @@ from autotune.machine import Machine, peaks, versions
 from autotune.measure.measurement import Measurement, Status
 from autotune.schedule.space import Config, Space
 from autotune.schedule.workload import Workload
+from autotune.search import studies
 from autotune.search.events import (
     BatchProposed,
     Event,
@@ -210,13 +212,15 @@ class Run:
             yield
             while count := self._next_batch():
                 with self._thinking():
-                    trials = sampler.ask(study, count)
+                    trials = sampler.propose(study, count)
                 self.report(BatchProposed(self.progress(), count))
-                for place, measurement in self._measure([dict(trial.params) for trial in trials], study.study_name):
-                    with self._thinking():
-                        tell(study, trials[place], measurement)
-                    self.known[config_key(measurement.config)] = measurement
-                    self.report(TrialFinished(self.progress(), measurement))
+                with ThreadPoolExecutor(1) as beside:  # while the first candidates are built
+                    begun = beside.submit(studies.begin, study, trials)
+                    for place, measurement in self._measure([dict(trial.params) for trial in trials], study.study_name):
+                        with self._thinking():
+                            tell(study, begun.result()[place], measurement)
+                        self.known[config_key(measurement.config)] = measurement
+                        self.report(TrialFinished(self.progress(), measurement))
                 yield
 
     def conclude(self, haste: float = 1.0) -> None:
@@ -304,9 +308,13 @@ class Run:
             study.set_user_attr(TIMES, {name: before[name] + spent[name] for name in spent})
 
     def _next_batch(self) -> int:
-        """How many configs to measure next, no more than there is time for, but one at least in a run; 0 at the end."""
+        """How many configs to measure next, no more than there is time for, but one at least in a run; 0 at the end.
+
+        Where something is expected of them before any is measured, half of a batch soon tells how much that is worth.
+        """
         missing = min(self.task.trials, self.task.space.size) - len(self.known)
-        count = max(0, min(self.task.batch, missing))
+        batch = self.task.batch if self.known or self.task.learn is None else -(-self.task.batch // 2)
+        count = max(0, min(batch, missing))
         new = len(self.known) - self.earlier
         if not new:
             return min(count, 1) if self._time_is_up() else count

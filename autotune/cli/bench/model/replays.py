@@ -8,7 +8,8 @@ from autotune.search.listed import listed
 from autotune.search.prior import Prior
 from autotune.search.proposer import History, Proposer
 
-NEAR, TRIALS, BATCH = 0.95, 64, 8  # of the speed of the fastest; trials at most, and at a time
+NEAR, TRIALS = 0.95, 64  # of the speed of the fastest; trials at most
+FIRST, BATCH = 4, 8  # trials at a time, as a tuning run has them
 
 
 def trials_to_near(experience: Experience, prior: Prior, seed: int) -> int:
@@ -19,7 +20,7 @@ def trials_to_near(experience: Experience, prior: Prior, seed: int) -> int:
     proposer = Proposer(space, describe=describing(space, experience), prior=prior, seed=seed)
     tried, seconds = rows[:0], np.zeros(0)
     while len(tried) < TRIALS:
-        new = space.indices(proposer.propose(History(tried, seconds, rows[:0]), BATCH))
+        new = space.indices(proposer.propose(History(tried, seconds, rows[:0]), BATCH if len(tried) else FIRST))
         if not len(new):
             break
         tried = np.concatenate([tried, new])

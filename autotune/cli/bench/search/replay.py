@@ -14,16 +14,17 @@ from autotune.search.prior import unlearnt
 from autotune.search.proposer import History, Proposer
 from autotune.templates import template_for
 
-BATCH = 8  # configs at a time in a tuning run
+FIRST, BATCH = 4, 8  # configs at a time in a tuning run
 
 
-def propose(table: Table, budget: int, proposer: Proposer, *, batch: int) -> list[int]:
-    """Places of what a proposer evaluates when it is asked for `batch` configs at a time."""
+def propose(table: Table, budget: int, proposer: Proposer, *, batch: int, first: int | None = None) -> list[int]:
+    """Places of what a proposer evaluates when it is asked for `batch` configs at a time, at first for `first`."""
     places: list[int] = []
     nothing = table.space.indices([])
     while len(places) < min(budget, len(table.rows)):
         history = History(table.rows[places], table.times[places] / 1e3, nothing)
-        proposed = table.space.indices(proposer.propose(history, min(batch, budget - len(places))))
+        count = batch if places or first is None else first
+        proposed = table.space.indices(proposer.propose(history, min(count, budget - len(places))))
         places += [table.places[row.tobytes()] for row in proposed]
     return places
 
@@ -53,7 +54,7 @@ def tuning_run(table: Table, budget: int, seed: int) -> list[int]:
         prior=unlearnt(),
         seed=seed,
     )
-    return propose(replace(table, space=space, rows=space.indices(configs)), budget, proposer, batch=BATCH)
+    return propose(replace(table, space=space, rows=space.indices(configs)), budget, proposer, batch=BATCH, first=FIRST)
 
 
 @lru_cache(maxsize=4)
