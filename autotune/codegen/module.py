@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autotune.codegen import generated
 from autotune.codegen.source import Source
 from autotune.codegen.start import defer_blas_check
 from autotune.machine.lines import LINE_BYTES, to_next_line
@@ -56,7 +57,7 @@ def write(source: Source, directory: Path | None = None) -> Path:
 def load(path: Path) -> Compiled:
     """Import a generated module, which compiles it or loads what Numba has on disk."""
     defer_blas_check()
-    specification = importlib.util.spec_from_file_location(f"autotune_generated.{path.stem}", path)
+    specification = importlib.util.spec_from_file_location(f"{generated.__name__}.{path.stem}", path)
     if specification is None or specification.loader is None:
         message = f"{path} is not a Python file"
         raise ImportError(message)

@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 
 from autotune.codegen import llvm, simd
 from autotune.codegen.strided_memory import strided_operations
+from autotune.codegen.symbols import distinct
 from autotune.codegen.vector_memory import vector_operations
 from autotune.codegen.vectors import Vector
 
@@ -61,13 +62,7 @@ class Window:
 
 
 def _compiled(function: Any, *made_for: object) -> Any:
-    """The function compiled when it is called, under a name that says what it is made for.
-
-    Numba tells functions of one name apart by a number that every process counts anew. Kernels that two processes kept
-    on disk meet in a third, and of two functions with one name and number the first that is loaded serves both.
-    """
-    function.__qualname__ = "_".join((function.__qualname__, *map(str, made_for)))
-    return njit(error_model="numpy", nogil=True)(function)
+    return njit(error_model="numpy", nogil=True)(distinct(function, *made_for))
 
 
 @intrinsic

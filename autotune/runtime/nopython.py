@@ -11,6 +11,7 @@ from numba import njit, types
 from numba.extending import overload
 
 from autotune import settings
+from autotune.codegen.symbols import distinct
 from autotune.errors import AutotuneError, ShapeError
 from autotune.lang import FORWARD, Kernel, ScalarSpec
 from autotune.machine import detect
@@ -56,7 +57,7 @@ def compiled(kernel: "TunedKernel", direction: str, extents: tuple[tuple[str, in
     exec(f"def {definition.name}({', '.join(names)}, out=None): return implementation({', '.join(names)}, out)", scope)
     function = scope[definition.name]
     function.__doc__ = definition.doc
-    return njit(nogil=True)(function)
+    return njit(nogil=True)(distinct(function, definition.digest, extents, threads))
 
 
 def _typed(
@@ -82,7 +83,7 @@ def _typed(
     }
     text = function_text(definition, Passed(out=given, scratch=plan.scratch, checks=plan.checks))
     exec(compile(text, f"<{definition.name} for compiled callers>", "exec"), scope)
-    made: Callable[..., Any] = scope["call"]
+    made: Callable[..., Any] = distinct(scope["call"], definition.digest, plan.path, given)
     return made
 
 
@@ -165,11 +166,10 @@ def _aligned(dtype: Any) -> Callable[[int], Any]:
     """What allocates scratch that begins on a line of the cache."""
     itemsize = np.dtype(dtype).itemsize
 
-    @njit
     def allocate(count: int) -> Any:
         memory = np.empty(count + LINE_BYTES // itemsize, dtype)
         start = (-memory.ctypes.data % LINE_BYTES) // itemsize
         return memory[start : start + count]
 
-    made: Callable[[int], Any] = allocate
+    made: Callable[[int], Any] = njit(distinct(allocate, np.dtype(dtype).name))
     return made

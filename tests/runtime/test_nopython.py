@@ -1,5 +1,8 @@
 """Kernels that functions compiled by Numba call."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,3 +138,33 @@ def test_a_kernel_compiled_for_examples_and_its_gradient() -> None:
     np.testing.assert_array_equal(table_bar, expected)
     with pytest.raises(IndexError, match=r"embedding: index idx\[t\]"):
         both(table, np.array([1, 5]), out)
+
+
+MULTIPLE = """
+import autotune as at
+from numba import njit
+
+@at.kernel
+def multiple(a: at.Tensor["m"]):
+    (i,) = at.axes(a)
+    return at.output[i](a[i] * {number}.0)
+
+@njit(cache=True)
+def compute(a):
+    return multiple(a)
+"""
+
+
+@pytest.mark.slow
+def test_functions_kept_on_disk_by_two_processes_meet_in_a_third(tmp_path: Path) -> None:
+    for name, number in (("twice", 2), ("thrice", 3)):
+        (tmp_path / f"{name}.py").write_text(MULTIPLE.format(number=number))
+    for names in (["twice"], ["thrice"], ["twice", "thrice"]):
+        made = len(list(tmp_path.glob("__pycache__/*.nbc")))
+        results = "; ".join(f"print({name}.compute(np.ones(1))[0])" for name in names)
+        program = f"import numpy as np; import {', '.join(names)}; {results}"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.split() == [{"twice": "2.0", "thrice": "3.0"}[name] for name in names], done.stderr
+    assert made == len(list(tmp_path.glob("__pycache__/*.nbc"))) == 2  # the third process compiled nothing
