@@ -20,7 +20,7 @@ def bench_transfer(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:
-    """Tune new shapes of kernels of which others are known, and see how soon a fast config is found.
+    """Measure how soon new shapes of known kernels are tuned.
 
     The known shapes are tuned into the database first, unless it holds them; a new one is tuned with what all of them
     have taught, and is then forgotten. Ctrl-C loses no more than the shape it is at: the same command goes on.
