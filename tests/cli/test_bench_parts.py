@@ -140,9 +140,30 @@ class TestResults:
         second.add(self.row(threads=1))
         assert self.open(path).rows == [self.row(ms=2.0), self.row(threads=1)]
 
-    def test_refresh_begins_anew(self, tmp_path: Path) -> None:
-        self.open(tmp_path / "bench.json").add(self.row())
-        assert self.open(tmp_path / "bench.json", refresh=True).rows == []
+    def test_to_refresh_rows_are_not_found_and_stay_until_measured_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "bench.json"
+        first = self.open(path)
+        first.add(self.row())
+        first.add(self.row(threads=4))
+        second = self.open(path, refresh=True)
+        assert second.find(self.row()) is None
+        second.add(self.row(ms=2.0))
+        assert second.find(self.row()) == self.row(ms=2.0)
+        assert second.find(self.row(threads=4)) is None
+        assert self.open(path).rows == [self.row(ms=2.0), self.row(threads=4)]
+
+    def test_to_refresh_rows_of_another_version_go(self, tmp_path: Path) -> None:
+        path = tmp_path / "bench.json"
+        self.open(path).add(self.row())
+        assert self.open(path, refresh=True, numpy="1.0").rows == []
+        path.write_text("{}")
+        assert self.open(path, refresh=True).rows == []
+
+    def test_new_results_replace_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "bench.json"
+        self.open(path).add(self.row())
+        Results.new(path, MACHINE, self.VERSIONS, "autotune bench").write()
+        assert self.open(path).rows == []
 
     def test_results_of_another_machine_or_version_are_not_mixed(self, tmp_path: Path) -> None:
         path = tmp_path / "bench.json"

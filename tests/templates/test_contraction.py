@@ -66,6 +66,13 @@ def test_columns_are_inside_by_default_where_both_operands_are_read_in_place_fro
         assert (config["inner"], config["pack_left"], config["pack_right"]) == (inner, packs, packs)
 
 
+@pytest.mark.parametrize(("size", "packs"), [((64, 8192, 64), False), ((64, 256, 64), True), ((64, 8192, 512), True)])
+def test_long_rows_are_read_in_place_for_few_columns(size: tuple[int, int, int], packs: bool) -> None:
+    some = Workload.of(KERNELS["matmul"], dict(zip("mkn", size, strict=True)))
+    config = template_for(some).default(some, ZEN3)
+    assert (config["pack_left"], config["inner"]) == (packs, "rows" if packs else "columns")
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(MACHINES), st.sampled_from(["forward", "vjp:a", "vjp:b"]))
 def test_every_config_fits_the_machine(seed: int, machine: Machine, direction: str) -> None:
     big = workload(direction=direction)

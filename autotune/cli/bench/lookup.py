@@ -69,7 +69,7 @@ def bench(place: str, path: Path | None, *, processes: int) -> None:
     first_call = [sys.executable, "-c", FIRST_CALL.format(**CASE.extents)]
     _printed(first_call, variables)  # so that what is compiled when first needed is there
     _printed(OVERHEAD, variables)
-    results = Results.open(path, machine, versions(), terminal.command_line(), refresh=True)
+    results = Results.new(path, machine, versions(), terminal.command_line())
     results.more["method"] = METHOD
     calls = [json.loads(_printed(OVERHEAD, variables)) for _ in range(processes)]
     results.rows += [

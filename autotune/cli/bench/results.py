@@ -23,6 +23,13 @@ class Results:
     command: str
     more: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    dated: list[dict[str, Any]] = field(default_factory=list)
+    """Those of the rows that are to be measured again: they stay until they are, and are not found."""
+
+    @classmethod
+    def new(cls, path: Path | None, machine: Machine, versions: Mapping[str, str], command: str) -> Self:
+        """Empty results, which replace what the file holds once they are written."""
+        return cls(path, {"fingerprint": machine.fingerprint, **machine.to_json()}, dict(versions), command)
 
     @classmethod
     def open(
@@ -35,24 +42,29 @@ class Results:
         refresh: bool,
         anywhere: bool = False,
     ) -> Self:
-        """The results in the file, to be added to, or empty ones.
+        """The results in the file, to be added to, or empty ones; to `refresh`, its rows are dated.
 
         Raises UsageError for results of another machine, unless they would be the same `anywhere`, or of other
-        versions, which only `refresh` replaces, and FormatError for a file that holds something else.
+        versions, and FormatError for a file that holds something else; to `refresh`, all of these are replaced.
         """
-        results = cls(path, {"fingerprint": machine.fingerprint, **machine.to_json()}, dict(versions), command)
-        if path is not None and path.exists() and not refresh:
-            results._take_over(path, anywhere=anywhere)
+        results = cls.new(path, machine, versions, command)
+        if path is not None and path.exists():
+            try:
+                results._take_over(path, anywhere=anywhere)
+            except (UsageError, FormatError):
+                if not refresh:
+                    raise
+        results.dated = list(results.rows) if refresh else []
         return results
 
     def find(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The row of that identity."""
-        wanted = {name: identity[name] for name in IDENTITY}
-        return next((row for row in self.rows if {name: row.get(name) for name in IDENTITY} == wanted), None)
+        """The row of that identity, unless it is dated."""
+        row = self._held(identity)
+        return None if any(row is each for each in self.dated) else row
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a row, in the place of the one of the same identity, and write the file."""
-        before = self.find(row)
+        before = self._held(row)
         if before is None:
             self.rows.append(row)
         else:
@@ -76,6 +88,10 @@ class Results:
             **self.more,
             "rows": self.rows,
         }
+
+    def _held(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        wanted = {name: identity[name] for name in IDENTITY}
+        return next((row for row in self.rows if {name: row.get(name) for name in IDENTITY} == wanted), None)
 
     def _take_over(self, path: Path, *, anywhere: bool) -> None:
         try:

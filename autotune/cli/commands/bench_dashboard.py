@@ -44,7 +44,7 @@ def bench_dashboard(
         path = keep or Path(folder) / "made_up.db"
         count = pages.prepare(path, rows)
         size = path.stat().st_size
-        results = Results.open(json_, detect(), versions(), terminal.command_line(), refresh=True)
+        results = Results.new(json_, detect(), versions(), terminal.command_line())
         method = f"{pages.METHOD} {browser.METHOD}" if in_browser else pages.METHOD
         results.more = {"method": method, "measurements": count, "database_bytes": size}
         table = terminal.table("view", "median", "first", numbers=("median", "first"))

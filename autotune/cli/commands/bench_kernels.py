@@ -38,9 +38,7 @@ def bench_kernels(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the ratios beside the results, as `bench plot` does.")
     ] = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Measure again what the file holds, and replace it.")
-    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure again these cases of the file.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:

@@ -34,9 +34,7 @@ def bench_matmul(
     quick: Annotated[
         bool, typer.Option("--quick", help="Three sizes, 1 thread, 16 trials and 1 process, where not given.")
     ] = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Measure again what the file holds, and replace it.")
-    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure again these cases of the file.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:

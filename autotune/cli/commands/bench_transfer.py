@@ -16,7 +16,7 @@ def bench_transfer(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Keep the rows there; rows that are there stay.")
     ] = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Replace what the file holds.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Tune again these cases of the file.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the search.")] = 0,
     db: DatabasePlace = None,
 ) -> None:

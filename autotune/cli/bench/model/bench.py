@@ -62,7 +62,7 @@ class Answer:
 def bench(found: Sequence[Measured], plan: Plan, path: Path | None) -> None:
     """Ask all questions, keep the rows at `path`, and print them."""
     out, machine = terminal.console(), detect()
-    results = Results.open(path, machine, versions(), terminal.command_line(), refresh=True)
+    results = Results.new(path, machine, versions(), terminal.command_line())
     answers, trials = [], []
     with out.status("") as status:
         for lesson in lessons(list(found), LEFT):

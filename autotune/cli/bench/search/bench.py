@@ -49,7 +49,9 @@ def bench(plan: Plan, path: Path | None, *, refresh: bool) -> None:
         out.print(f"{name} is missing: {STRATEGIES[name].package} is not installed", style="yellow")
     here = tuple(name for name in plan.strategies if name not in missing)
     used, command = versions() | _versions(here), terminal.command_line()
-    results = Results.open(path, detect(), used, command, refresh=refresh, anywhere=True)
+    results = Results.new(path, detect(), used, command)
+    if not refresh:
+        results = Results.open(path, detect(), used, command, refresh=False, anywhere=True)
     results.more |= {"method": METHOD, "missing": missing}
     under_way = Bench(plan, here, results, out)
     try:
