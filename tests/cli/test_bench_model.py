@@ -1,19 +1,23 @@
 """`bench model`: what it asks, and that its rows say what the models know."""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autotune.cli.bench.kernels.sizes import ROWS
-from autotune.cli.bench.model import thinking
+from autotune.cli.bench.model import drawn, thinking
 from autotune.cost_model import FEATURE_NAMES, Platform, features_of_batches
 from autotune.database import Database
 from autotune.library import batch_matmul, matmul
 from autotune.machine import Cache, Machine, detect, peaks, versions
 from autotune.measure import Measurement, Status
 from autotune.runtime import TunedKernel
+from autotune.schedule import Config, Workload
+from autotune.search import Duel
 from autotune.templates import nests_for, template_for
 from tests.cli.conftest import Invoke
 
@@ -26,20 +30,24 @@ def _measure(database: Database, kernel: TunedKernel, extents: dict[str, int], m
     configs = template_for(workload).space(workload, machine).sample(np.random.default_rng(0), 40)
     platform = Platform.of(machine, peaks(detect()), 1)
     times = np.exp2(features_of_batches(nests_for(workload, configs, machine), len(configs), platform)[:, TOTAL])
-    found = [
-        Measurement(
-            workload=workload.key,
-            config=config,
-            status=Status.OK,
-            samples=(float(time),),
-            source="a" * 64,
-            machine=machine.fingerprint,
-            versions=versions(),
-            started="2026-01-31T12:00:00+00:00",
-        )
-        for config, time in zip(configs, times, strict=True)
-    ]
+    found = [_measurement(workload, config, float(time), machine) for config, time in zip(configs, times, strict=True)]
     database.add_measurements(found, machine)
+
+
+def _measurement(
+    workload: Workload, config: Config, seconds: float, machine: Machine, load: float = 1.0
+) -> Measurement:
+    return Measurement(
+        workload=workload.key,
+        config=config,
+        status=Status.OK,
+        samples=(seconds,),
+        source="a" * 64,
+        machine=machine.fingerprint,
+        versions=versions(),
+        started="2026-01-31T12:00:00+00:00",
+        load=load,
+    )
 
 
 @pytest.fixture
@@ -86,3 +94,47 @@ def test_one_workload_is_too_few(database: Path, invoke: Invoke) -> None:
     result = invoke("bench", "model", "--db", str(database))
     assert result.exit_code == 2
     assert "the database holds 1" in result.output
+
+
+@dataclass
+class Loaded:
+    """A laboratory on a machine that is loaded at some measurements of all; each takes a microsecond longer."""
+
+    workload: Workload
+    at: tuple[int, ...]
+    configs: list[Config] = field(default_factory=list)
+
+    def measure(self, configs: Sequence[Config], *, best: float) -> Iterator[Measurement]:
+        assert best == float("inf")
+        for config in configs:
+            load = 0.5 if len(self.configs) in self.at else 1.0
+            self.configs.append(config)
+            yield _measurement(self.workload, config, 1e-6 * len(self.configs), detect(), load)
+
+    def settle(self, seconds: float) -> float:
+        raise NotImplementedError
+
+    def compare(self, configs: Sequence[Config], *, seconds: float) -> Duel:
+        raise NotImplementedError
+
+
+def test_drawn_configs_are_measured_once_on_a_quiet_machine(database: Path) -> None:
+    workload = matmul.workload("forward", {"m": 64, "k": 128, "n": 64}, threads=1)
+    with Database.open(database) as opened:
+        first = Loaded(workload, at=(0, 2, 3, 4))
+        drawn.measure_drawn(opened, workload, 5, first)
+        # The first was measured twice, the second three times, although the machine was never quiet.
+        assert [first.configs.index(config) for config in first.configs] == [0, 0, 2, 2, 2, 5, 6, 7]
+        more = Loaded(workload, at=())
+        drawn.measure_drawn(opened, workload, 5, more)
+        assert not more.configs
+    with Database.open(database.with_name("other.db")) as opened:
+        again = Loaded(workload, at=())
+        drawn.measure_drawn(opened, workload, 5, again)
+        assert again.configs == [first.configs[place] for place in (0, 2, 5, 6, 7)]
+
+
+def test_workloads_of_which_configs_are_drawn_have_others_of_their_kernel() -> None:
+    found = [(case.kernel, case.direction) for case in drawn.cases()]
+    assert all(found.count(each) >= 2 for each in found)
+    assert len({case.workload.key for case in drawn.cases()}) == len(found)
