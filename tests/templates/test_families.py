@@ -274,6 +274,12 @@ def test_blocks_fit_the_first_cache() -> None:
     assert LOOPS.default(workload("softmax", rows=1000, columns=100_000), AVX2)["block"] == 1
 
 
+def test_blocks_fill_a_vector_of_what_runs_along_them() -> None:
+    """The logarithm of one row has one lane of a vector. More rows where the second cache has room for them."""
+    some = [Workload.of(library.cross_entropy.definition, {"b": 1000, "v": v}, "float32") for v in (1000, 100_000)]
+    assert [LOOPS.default(each, AVX2)["block"] for each in some] == [8, 1]
+
+
 def test_long_columns_are_summed_row_by_row() -> None:
     assert LOOPS.default(workload("column_sum", 1000), AVX2)["accumulate"] == "memory"
     assert LOOPS.default(workload("column_sum", 1000, m=4), AVX2)["accumulate"] == "registers"
