@@ -10,12 +10,13 @@ import pytest
 
 from autotune.cli.bench.kernels.sizes import ROWS
 from autotune.cli.bench.model import drawn, thinking
+from autotune.cli.bench.model.data import from_database
 from autotune.cost_model import FEATURE_NAMES, Platform, features_of_batches
 from autotune.database import Database
-from autotune.library import batch_matmul, matmul
+from autotune.library import batch_matmul, conv2d, matmul
 from autotune.machine import Cache, Machine, detect, peaks, versions
 from autotune.measure import Measurement, Status
-from autotune.runtime import TunedKernel
+from autotune.runtime import TunedKernel, kernel
 from autotune.schedule import Config, Workload
 from autotune.search import Duel
 from autotune.templates import nests_for, template_for
@@ -59,6 +60,17 @@ def measured(database: Path) -> Path:
         _measure(opened, matmul, {"m": 64, "k": 128, "n": 64}, OTHER)
         _measure(opened, batch_matmul, {"b": 4, "m": 48, "k": 64, "n": 64}, detect())
     return database
+
+
+def test_kernels_with_the_options_of_the_benches_are_found_unused(database: Path) -> None:
+    """A kernel with other options is another definition, which a new process has not made yet."""
+    function = conv2d._family.function
+    assert function is not None
+    padded = kernel(function).specialized(padding=1)  # the library's own conv2d does not hear of it
+    extents = dict(zip(padded.definition.extent_names, (1, 1, 4, 9, 9, 4, 3, 3), strict=True))
+    with Database.open(database) as opened:
+        _measure(opened, padded, extents, detect())
+        assert [found.workload.kernel.digest for found in from_database(opened)] == [padded.definition.digest]
 
 
 def test_rows_say_how_models_order_what_was_held_out(

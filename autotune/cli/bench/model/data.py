@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autotune.cli.bench.kernels.sizes import ROWS
 from autotune.cli.bench.search.tables import load, name_of, tables
 from autotune.cli.bench.space.bench import FILE
 from autotune.cli.kernels import built_in
@@ -39,8 +40,9 @@ class Measured:
 
 
 def from_database(database: Database) -> list[Measured]:
-    """All workloads of kernels that are at hand."""
-    kernels = tuple(built_in().values())
+    """All workloads of the library's kernels, with the default options and those that `bench kernels` gives them."""
+    # A member of a family is found once it has been asked for.
+    kernels = [kernel.specialized(**ROWS[name].options) for name, kernel in built_in().items()]
     return [Measured(*found) for found in experiences(database, lambda key: workload_among(kernels, key))]
 
 
