@@ -70,9 +70,16 @@ class TestProblem:
         back = problem_of(KernelCase("embedding", tuple(size.items()), "vjp:table"))
         assert along.seeds.keys() == {"table_dot"}
         assert back.seeds["out_bar"].shape == (8, 3)
-        assert (back.wrt, along.wrt) == ("table", None)
+        assert (back.wrt, along.wrt) == (("table",), ())
         assert along.inputs["idx"].dtype == np.int64
         assert 0 <= along.inputs["idx"].min() <= along.inputs["idx"].max() < 5
+
+    def test_shared_gradients_are_by_all_floating_inputs(self) -> None:
+        loss = problem_of(KernelCase("cross_entropy", (("b", 4), ("v", 5)), "joint"))
+        gradients = problem_of(KernelCase("layer_norm", (("rows", 3), ("cols", 5)), "vjp"))
+        assert (loss.wrt, loss.valued, loss.formula) == (("logits",), True, None)
+        assert (gradients.wrt, gradients.valued, gradients.formula) == (("x", "gamma", "beta"), False, None)
+        assert loss.seeds["out_bar"].shape == ()
 
     def test_a_function_gets_what_it_names(self) -> None:
         problem = problem_of(CASE)

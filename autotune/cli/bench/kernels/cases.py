@@ -62,6 +62,7 @@ class KernelCase:
 def suite(names: Iterable[str], threads: Iterable[int], *, quick: bool = False) -> tuple[KernelCase, ...]:
     """Every direction of these kernels: all sizes on the first number of threads, the large ones on the others too.
 
+    Gradients that share work are a direction of their own besides each alone, with the result where that is a number.
     `quick` leaves the sizes that lie in the second-level cache, on the first number of threads.
     """
     first, *others = threads
@@ -81,4 +82,5 @@ def _directions(name: str, size: Size, threads: int) -> Iterable[KernelCase]:
     tuned: TunedKernel = getattr(library, name)
     extents = tuple((extent, size[extent]) for extent in tuned.definition.extent_names)
     options = tuple(ROWS[name].options.items())
-    return (KernelCase(name, extents, direction, options, threads=threads) for direction in tuned.directions)
+    directions = dict.fromkeys((*tuned.directions, *tuned.tuned_directions))
+    return (KernelCase(name, extents, direction, options, threads=threads) for direction in directions)

@@ -48,7 +48,7 @@ def hold(job: Mapping[str, Any], say: Say) -> dict[str, Any]:
     not_offered: dict[str, str] = {}
     prepared: dict[str, float] = {}
     taking_part = list(job["peers"])
-    if problem.wrt is not None and "torch" in taking_part:
+    if problem.wrt and not problem.valued and "torch" in taking_part:
         taking_part.append(ALONE)
     for name in taking_part:
         say(name)

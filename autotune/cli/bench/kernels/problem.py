@@ -37,10 +37,28 @@ class Problem:
         return {**dict(self.case.options), **self.inputs, **self.seeds}
 
     @property
-    def wrt(self) -> str | None:
-        """The input that the gradient is taken by."""
+    def wrt(self) -> tuple[str, ...]:
+        """The inputs that gradients are taken by."""
         mode, _, name = self.case.direction.partition(":")
-        return name if mode == "vjp" else None
+        if mode not in {"vjp", "joint"}:
+            return ()
+        return (name,) if name else self.floating
+
+    @property
+    def valued(self) -> bool:
+        """Whether the results of the forward kernel come before the gradients."""
+        return self.case.direction == "joint"
+
+    @property
+    def formula(self) -> str | None:
+        """What a function of this direction is called where each is written by hand; None for those that are not."""
+        match self.case.direction.partition(":"):
+            case "forward", _, _:
+                return self.case.kernel
+            case "vjp", ":", name:
+                return f"{self.case.kernel}_by_{name}"
+            case _:
+                return None
 
     @cached_property
     def floating(self) -> tuple[str, ...]:

@@ -25,14 +25,18 @@ def prepare(problem: Problem) -> Call:
     if problem.case.direction == "jvp":
         tangents = {name: seeds[name + TANGENT] for name in problem.floating}
         return _finished(jax.jit(partial(_along, function)), given, tangents)
-    if problem.wrt is None:
+    if not problem.wrt:
         return _finished(jax.jit(lambda values: function(**values)), given)
-    return _finished(jax.jit(partial(_gradient, function, problem.wrt)), given, seeds[COTANGENT])
+    return _finished(jax.jit(partial(_gradients, function, problem)), given, seeds[COTANGENT])
 
 
-def _gradient(function: Callable[..., Array], wrt: str, given: dict[str, Array], cotangent: Array) -> Array:
-    _, pullback = jax.vjp(lambda value: function(**given | {wrt: value}), given[wrt])
-    return pullback(cotangent)[0]
+def _gradients(
+    function: Callable[..., Array], problem: Problem, given: dict[str, Array], cotangent: Array
+) -> tuple[Array, ...]:
+    value, pullback = jax.vjp(lambda some: function(**given | some), {name: given[name] for name in problem.wrt})
+    (found,) = pullback(cotangent)
+    gradients = tuple(found[name] for name in problem.wrt)
+    return (value, *gradients) if problem.valued else gradients
 
 
 def _along(function: Callable[..., Array], given: dict[str, Array], tangents: dict[str, Array]) -> tuple[Array, Array]:

@@ -22,10 +22,9 @@ LOOPS: Mapping[str, Callable[..., Any]] = {
 
 def prepare(problem: Problem) -> Call:
     """The loop of that kernel and direction, on as many threads as NUMBA_NUM_THREADS says."""
-    case = problem.case
-    name = case.kernel if problem.wrt is None else f"{case.kernel}_by_{problem.wrt}"
-    if case.direction == "jvp" or name not in LOOPS:
-        message = f"no loop is written down for {case.direction}"
+    name = problem.formula
+    if name is None or name not in LOOPS:
+        message = f"no loop is written down for {problem.case.direction}"
         raise NotOfferedError(message)
     arrays = {**problem.inputs, **problem.seeds}
     return problem.call(LOOPS[name], **{name: array[()] for name, array in arrays.items() if not array.ndim})

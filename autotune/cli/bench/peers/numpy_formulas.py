@@ -20,10 +20,9 @@ Array: TypeAlias = NDArray[Any]
 
 def prepare(problem: Problem) -> Call:
     """The function of that kernel and direction."""
-    case = problem.case
-    name = case.kernel if problem.wrt is None else f"{case.kernel}_by_{problem.wrt}"
-    if case.direction == "jvp" or name not in FUNCTIONS:
-        message = f"no formula is written down for {case.direction}"
+    name = problem.formula
+    if name is None or name not in FUNCTIONS:
+        message = f"no formula is written down for {problem.case.direction}"
         raise NotOfferedError(message)
     return problem.call(FUNCTIONS[name])
 

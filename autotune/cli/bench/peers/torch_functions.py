@@ -23,7 +23,7 @@ def backward_alone(problem: Problem) -> Call:
     """The backward pass of the same: what the forward pass keeps for it is there already."""
     of_floating, wrt, seed, primals = _gradient_of(problem, lambda function: function)
     result = of_floating(*primals)
-    return lambda: torch.autograd.grad(result, wrt, seed, retain_graph=True)[0]
+    return lambda: torch.autograd.grad(result, wrt, seed, retain_graph=True)
 
 
 def compiled(problem: Problem) -> Call:
@@ -44,18 +44,25 @@ def _prepare(problem: Problem, compile_: Callable[[Any], Any]) -> Call:
         tangents = tuple(seeds[name + TANGENT] for name in problem.floating)
         derivative = compile_(partial(_along, of_floating))
         return _without_graph(partial(derivative, primals, tangents))
-    if problem.wrt is None:
+    if not problem.wrt:
         return _without_graph(partial(compile_(of_floating), *primals))
     of_floating, wrt, seed, primals = _gradient_of(problem, compile_)
-    return lambda: torch.autograd.grad(of_floating(*primals), wrt, seed)[0]
+
+    def both_passes() -> tuple[Tensor, ...]:
+        result = of_floating(*primals)
+        gradients = torch.autograd.grad(result, wrt, seed)
+        return (result.detach(), *gradients) if problem.valued else gradients
+
+    return both_passes
 
 
-def _gradient_of(problem: Problem, compile_: Callable[[Any], Any]) -> tuple[Any, Tensor, Tensor, tuple[Tensor, ...]]:
-    """The function, the input that its gradient is taken by, the cotangent, and all floating inputs."""
+def _gradient_of(
+    problem: Problem, compile_: Callable[[Any], Any]
+) -> tuple[Any, tuple[Tensor, ...], Tensor, tuple[Tensor, ...]]:
+    """The function, the inputs that its gradients are taken by, the cotangent, and all floating inputs."""
     torch.set_num_threads(problem.case.threads)
-    assert problem.wrt is not None
     given = {name: torch.from_numpy(array) for name, array in problem.inputs.items()}
-    wrt = given[problem.wrt].requires_grad_()
+    wrt = tuple(given[name].requires_grad_() for name in problem.wrt)
     primals = tuple(given[name] for name in problem.floating)
     return compile_(_of(problem, given)), wrt, torch.from_numpy(problem.seeds[COTANGENT]), primals
 
