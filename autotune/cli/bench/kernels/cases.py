@@ -59,6 +59,15 @@ class KernelCase:
         return cls(data["kernel"], size, data["direction"], options, data["dtype"], data["threads"])
 
 
+def shaped(
+    kernel: str, *shapes: tuple[int, ...], direction: str = FORWARD, **options: int | float | bool
+) -> tuple[KernelCase, ...]:
+    """Shapes of a kernel, as the forward kernel's extents in its order; in float32, on one thread."""
+    names = getattr(library, kernel).definition.extent_names
+    sizes = (tuple(zip(names, shape, strict=True)) for shape in shapes)
+    return tuple(KernelCase(kernel, size, direction, tuple(options.items())) for size in sizes)
+
+
 def suite(names: Iterable[str], threads: Iterable[int], *, quick: bool = False) -> tuple[KernelCase, ...]:
     """Every direction of these kernels: all sizes on the first number of threads, the large ones on the others too.
 

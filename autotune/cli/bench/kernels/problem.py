@@ -39,15 +39,15 @@ class Problem:
     @property
     def wrt(self) -> tuple[str, ...]:
         """The inputs that gradients are taken by."""
-        mode, _, name = self.case.direction.partition(":")
+        mode, _, names = self.case.direction.partition(":")
         if mode not in {"vjp", "joint"}:
             return ()
-        return (name,) if name else self.floating
+        return tuple(names.split("+")) if names else self.floating
 
     @property
     def valued(self) -> bool:
         """Whether the results of the forward kernel come before the gradients."""
-        return self.case.direction == "joint"
+        return self.case.direction.partition(":")[0] == "joint"
 
     @property
     def formula(self) -> str | None:

@@ -2,16 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 
-from autotune.cli.bench.kernels.cases import KernelCase
-from autotune.cli.kernels import built_in
+from autotune.cli.bench.kernels.cases import KernelCase, shaped
 from autotune.database import Database
-from autotune.lang import FORWARD
 from autotune.machine import detect, versions
 from autotune.schedule import Config, Workload
 from autotune.search.laboratory import Bench, Laboratory, trusted
@@ -25,30 +22,21 @@ ATTEMPTS = 3  # measurements of a config, at most, where the machine was loaded
 ORIGIN = "bench model"  # in the place of a study's name
 
 
-def _cases(
-    kernel: str, *shapes: tuple[int, ...], direction: str = FORWARD, **options: int | float | bool
-) -> Iterator[KernelCase]:
-    """Shapes of a kernel, as the forward kernel's extents in its order; in float32, on one thread."""
-    names = built_in()[kernel].definition.extent_names
-    for shape in shapes:
-        yield KernelCase(kernel, tuple(zip(names, shape, strict=True)), direction, tuple(options.items()))
-
-
 def cases() -> tuple[KernelCase, ...]:
     """Two shapes or more of each kernel and direction, since a model is asked about one that it has not seen.
 
     All are small: a call takes 10 µs to 2 ms with a fair config. None is a multiple of another.
     """
     return (
-        *_cases("matmul", (256, 192, 320), (48, 700, 144), (33, 150, 500), (640, 96, 80)),
-        *_cases("matmul", (256, 192, 144), (60, 400, 330), (700, 64, 100), direction="vjp:a"),
-        *_cases("conv2d", (1, 1, 32, 28, 28, 32, 3, 3), (1, 2, 48, 14, 20, 40, 3, 3), padding=1),
-        *_cases("depthwise_conv2d", (1, 16, 56, 56, 3, 3), (2, 40, 20, 30, 3, 3), padding=1),
-        *_cases("softmax", (512, 1024), (2000, 120), (100, 2500)),
-        *_cases("layer_norm", (512, 1024), (1500, 200)),
-        *_cases("rms_norm", (300, 700), (2048, 96), direction="vjp:x"),
-        *_cases("black_scholes", (40_000,), (9_000,)),
-        *_cases("total_variation_step", (192, 192), (120, 500), direction="vjp:u"),
+        *shaped("matmul", (256, 192, 320), (48, 700, 144), (33, 150, 500), (640, 96, 80)),
+        *shaped("matmul", (256, 192, 144), (60, 400, 330), (700, 64, 100), direction="vjp:a"),
+        *shaped("conv2d", (1, 1, 32, 28, 28, 32, 3, 3), (1, 2, 48, 14, 20, 40, 3, 3), padding=1),
+        *shaped("depthwise_conv2d", (1, 16, 56, 56, 3, 3), (2, 40, 20, 30, 3, 3), padding=1),
+        *shaped("softmax", (512, 1024), (2000, 120), (100, 2500)),
+        *shaped("layer_norm", (512, 1024), (1500, 200)),
+        *shaped("rms_norm", (300, 700), (2048, 96), direction="vjp:x"),
+        *shaped("black_scholes", (40_000,), (9_000,)),
+        *shaped("total_variation_step", (192, 192), (120, 500), direction="vjp:u"),
     )
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autotune.cli.bench.kernels.cases import KernelCase
-from autotune.cli.kernels import built_in
+from autotune.cli.bench.kernels.cases import KernelCase, shaped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +18,7 @@ class Family:
 
     def cases(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[KernelCase, ...]:
         """In float32, on one thread."""
-        names = built_in()[self.kernel].definition.extent_names
-        options = tuple(self.options.items())
-        return tuple(
-            KernelCase(self.kernel, tuple(zip(names, shape, strict=True)), self.direction, options) for shape in shapes
-        )
+        return shaped(self.kernel, *shapes, direction=self.direction, **self.options)
 
 
 # The known products are cases of `bench matmul`, whose database has them. The others are small: a candidate takes a
